@@ -1,0 +1,192 @@
+// Both hosts as they are deployed, and the demo as a newcomer starts it.
+
+using System.Net;
+using System.Reflection;
+using System.Text;
+using System.Text.Json;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Hosting;
+using FetchApiKeyFunction.Operator;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FetchApiKeyFunction.Tests.Hosts;
+
+public sealed class HostTests(Organisation organisation) : IClassFixture<Organisation>
+{
+    private const string DocumentedAnswer =
+        """{"result":"success","msg":"","api_key":"gjA04ZYcqXKalvYMA8OeXSfzUOLrtbZv","email":"iago@zulip.com","user_id":5}""" + "\n";
+
+    // ---- The custom handler ----
+
+    [Fact]
+    public async Task The_published_custom_handler_serves_as_the_Functions_host_starts_it()
+    {
+        using var folder = new TemporaryFolder();
+        var storage = await SharedAzurite.NewStorageAsync();
+        var tables = AccountTables.Open(storage);
+        await tables.CreateAsync(CancellationToken.None);
+        await CopyIagoAsync(tables);
+        await PublishAsync("custom", folder.Path);
+
+        AssertDeployable(folder.Path, hasCustomHandler: true);
+        var function = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder.Path, "FetchApiKey", "function.json"))).RootElement;
+        Assert.Equal(["httpTrigger", "http"], function.GetProperty("bindings").EnumerateArray().Select(binding => binding.GetProperty("type").GetString()));
+        Assert.False(function.GetProperty("bindings")[0].TryGetProperty("methods", out _));
+        var executable = Path.Combine(folder.Path, "FetchApiKeyFunction");
+        Assert.True(File.GetUnixFileMode(executable).HasFlag(UnixFileMode.UserExecute));
+
+        var port = Azurite.FreePort().ToString(System.Globalization.CultureInfo.InvariantCulture);
+        using var handler = ProcessRun.Start(executable, [], folder: folder.Path, environment: new Dictionary<string, string>
+        {
+            ["FUNCTIONS_CUSTOMHANDLER_PORT"] = port,
+            ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
+            ["AccountStorage"] = storage.ConnectionString!,
+            ["TablePrefix"] = storage.TablePrefix,
+            ["ExternalHost"] = "zulip.example.com",
+            ["Argon2__memoryKib"] = "64",
+            ["Argon2__passes"] = "1",
+            ["Argon2__lanes"] = "1",
+        });
+        await handler.WaitForAsync("Listening on");
+        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+
+        Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync(new Uri("/", UriKind.Relative))).StatusCode);
+        using var login = new HttpRequestMessage(HttpMethod.Post, "/api/v1/fetch_api_key")
+        {
+            Content = TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234")),
+        };
+        login.Headers.Add("X-Forwarded-Host", "zulip.example.com");
+        using var answer = await client.SendAsync(login);
+        Assert.Equal(DocumentedAnswer, await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task A_custom_handler_with_faulty_settings_ends_and_names_them()
+    {
+        using var handler = ProcessRun.Start("dotnet", [AppAssembly], new Dictionary<string, string>
+        {
+            ["FUNCTIONS_CUSTOMHANDLER_PORT"] = "1",
+            ["AccountStorage"] = "nonsense",
+            ["ExternalHost"] = "",
+        });
+
+        Assert.Equal(ExitCode.BadSettings, await handler.ExitCodeAsync());
+        Assert.Contains("AccountStorage: ", handler.Output, StringComparison.Ordinal);
+        Assert.Contains("ExternalHost: ", handler.Output, StringComparison.Ordinal);
+    }
+
+    // ---- The isolated worker, against stand-in declarations ----
+
+    [Fact]
+    public async Task The_isolated_worker_builds_and_publishes_with_its_own_host_file()
+    {
+        using var folder = new TemporaryFolder();
+        await PublishAsync("isolated", folder.Path, $"-p:WorkerDeclarations={Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction.Tests", "Hosts", "WorkerDeclarations.cs")}");
+
+        AssertDeployable(folder.Path, hasCustomHandler: false);
+        Assert.False(Directory.Exists(Path.Combine(folder.Path, "FetchApiKey")));
+    }
+
+    [Fact]
+    public void The_isolated_function_takes_every_method_of_the_same_route_as_the_custom_handler()
+    {
+        var method = typeof(IsolatedWorker).GetMethod(nameof(IsolatedWorker.AnswerAsync))!;
+        var trigger = method.GetParameters().Single().GetCustomAttribute<HttpTriggerAttribute>()!;
+        var custom = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "FetchApiKey", "function.json")))
+            .RootElement.GetProperty("bindings")[0];
+
+        Assert.Equal("FetchApiKey", method.GetCustomAttribute<FunctionAttribute>()?.Name);
+        Assert.Equal(custom.GetProperty("route").GetString(), trigger.Route);
+        Assert.Equal(AuthorizationLevel.Anonymous, trigger.AuthLevel);
+        Assert.Equal("anonymous", custom.GetProperty("authLevel").GetString());
+        Assert.Empty(trigger.Methods!);
+    }
+
+    [Fact]
+    public async Task The_isolated_function_answers_through_the_result_it_returns()
+    {
+        var routes = new Routes(TestServer.NewSettings(), organisation.Tables, behindFunctionsHost: true, TimeProvider.System, NullLoggerFactory.Instance);
+        var context = new DefaultHttpContext();
+        context.Request.Method = "POST";
+        context.Request.Path = "/api/v1/fetch_api_key";
+        context.Request.Headers["X-Forwarded-Host"] = "zulip.example.com";
+        context.Request.ContentType = "application/x-www-form-urlencoded";
+        context.Request.Body = new MemoryStream(Encoding.ASCII.GetBytes("username=iago@zulip.com&password=abcd1234"));
+        using var body = new MemoryStream();
+        context.Response.Body = body;
+
+        var result = await new IsolatedWorker(routes).AnswerAsync(context.Request);
+        await result.ExecuteAsync(context);
+
+        Assert.Equal((200, DocumentedAnswer), (context.Response.StatusCode, Encoding.UTF8.GetString(body.ToArray())));
+    }
+
+    // ---- The demo ----
+
+    [Fact]
+    public async Task One_command_starts_the_documented_endpoint_and_an_interrupt_ends_all_it_started()
+    {
+        using var data = new TemporaryFolder();
+        for (var start = 0; start < 2; start++)
+        {
+            var port = Azurite.FreePort();
+            using var local = ProcessRun.Start("dotnet", [AppAssembly, "local", "--port", $"{port}", "--data", data.Path]);
+            await local.WaitForAsync($"Listening on http://localhost:{port}");
+            using var client = new HttpClient { BaseAddress = new Uri($"http://localhost:{port}") };
+
+            using var answer = await client.PostAsync(
+                new Uri("/api/v1/fetch_api_key", UriKind.Relative), TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234")));
+            Assert.Equal(DocumentedAnswer, await answer.Content.ReadAsStringAsync());
+            var azurite = new Uri(local.Output.Split("TableEndpoint=")[1].Split(';')[0]);
+            Assert.StartsWith("Azurite-Table", (await client.GetAsync(azurite)).Headers.Server.ToString(), StringComparison.Ordinal);
+
+            local.Interrupt();
+            Assert.Equal(ExitCode.Done, await local.ExitCodeAsync());
+            await Assert.ThrowsAsync<HttpRequestException>(() => client.GetAsync(azurite));
+        }
+    }
+
+    private static string AppAssembly => Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll");
+
+    private async Task CopyIagoAsync(AccountTables tables)
+    {
+        var realms = new RealmStore(tables, TimeSpan.Zero, TimeProvider.System);
+        await realms.AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
+        var iago = await organisation.FindAsync("iago@zulip.com");
+        await new AccountStore(tables).AddAsync(iago, EmailAddress.TryParse(iago.Email)!, CancellationToken.None);
+    }
+
+    private static async Task PublishAsync(string host, string folder, params string[] more)
+    {
+        using var artifacts = new TemporaryFolder();
+        using var publish = ProcessRun.Start("dotnet",
+            ["publish", "FetchApiKeyFunction", "--artifacts-path", artifacts.Path, $"-p:FunctionsHost={host}", "-o", folder, .. more]);
+        Assert.True(await publish.ExitCodeAsync() == 0, publish.Output);
+    }
+
+    private static void AssertDeployable(string folder, bool hasCustomHandler)
+    {
+        var host = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "host.json"))).RootElement;
+        Assert.Equal("2.0", host.GetProperty("version").GetString());
+        Assert.Equal("api", host.GetProperty("extensions").GetProperty("http").GetProperty("routePrefix").GetString());
+        Assert.Equal(hasCustomHandler, host.TryGetProperty("customHandler", out var handler));
+        if (hasCustomHandler)
+        {
+            Assert.True(handler.GetProperty("enableProxyingHttpRequest").GetBoolean());
+            Assert.False(handler.TryGetProperty("enableForwardingHttpRequest", out _));
+            Assert.True(File.Exists(Path.Combine(folder, handler.GetProperty("description").GetProperty("defaultExecutablePath").GetString()!)));
+        }
+
+        var names = Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).ToList();
+        Assert.DoesNotContain(names, name => name.Contains("local.settings", StringComparison.Ordinal) || name.Contains("azurite", StringComparison.OrdinalIgnoreCase));
+    }
+
+    private sealed class TemporaryFolder : IDisposable
+    {
+        public string Path { get; } = Directory.CreateTempSubdirectory("fetch-api-key-").FullName;
+
+        public void Dispose() => Directory.Delete(Path, recursive: true);
+    }
+}

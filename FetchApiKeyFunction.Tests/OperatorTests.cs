@@ -1,0 +1,278 @@
+// The operator's commands against real tables: what they print, what they refuse, their exit codes.
+
+using System.Text;
+using System.Text.Json;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Operator;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.Extensions.Configuration;
+
+namespace FetchApiKeyFunction.Tests;
+
+public sealed class OperatorTests : IAsyncLifetime
+{
+    private const string Strong = "correct horse battery staple";
+    private const string OldHash = Organisation.OldHash;
+
+    private readonly string _file = Path.GetTempFileName();
+    private IConfigurationRoot _environment = null!;
+    private AccountTables _tables = null!;
+
+    public async Task InitializeAsync()
+    {
+        var storage = await SharedAzurite.NewStorageAsync();
+        _environment = Environment(storage.ConnectionString!, storage.TablePrefix);
+        _tables = AccountTables.Open(storage);
+        Assert.Equal(ExitCode.Done, (await RunAsync("tables create")).Code);
+        Assert.Equal(ExitCode.Done, (await RunAsync("realms add")).Code);
+    }
+
+    public Task DisposeAsync()
+    {
+        File.Delete(_file);
+        return Task.CompletedTask;
+    }
+
+    // ---- Realms ----
+
+    [Fact]
+    public async Task A_realm_is_added_listed_and_changed_where_the_command_says_so()
+    {
+        await RunAsync("realms add acme --name Acme --description <p>Hi</p> --public-url https://chat.example.org/");
+        await RunAsync("realms set acme --email-backend false --active false");
+
+        var listed = await RunAsync("realms list --json");
+
+        Assert.Equal(
+            """
+            {"subdomain":"","name":"Zulip","description":"","icon":"","public_url":"","is_active":true,"email_backend":true}
+            {"subdomain":"acme","name":"Acme","description":"<p>Hi</p>","icon":"","public_url":"https://chat.example.org","is_active":false,"email_backend":false}
+
+            """,
+            listed.Output);
+    }
+
+    [Theory]
+    [InlineData("realms add", "There is a root realm already.")]
+    [InlineData("realms add UPPER", "'UPPER' is not a subdomain")]
+    [InlineData("realms add a.b", "'a.b' is not a subdomain")]
+    [InlineData("realms add -- -a", "'-a' is not a subdomain")]
+    [InlineData("realms set nowhere --name x", "There is no realm 'nowhere'.")]
+    [InlineData("realms set --public-url ftp://x", "'ftp://x' is not an origin")]
+    [InlineData("realms set --public-url https://x/path", "'https://x/path' is not an origin")]
+    [InlineData("users list --realm nowhere", "There is no realm 'nowhere'.")]
+    [InlineData("users add iago", "'iago' is not an e-mail address.")]
+    [InlineData("users add a@b.com --user-id 0", "A user id is a whole number")]
+    [InlineData("users show nobody@b.com", "There is no account of nobody@b.com in the root realm.")]
+    [InlineData("users deactivate nobody@b.com", "There is no account")]
+    [InlineData("users import /nowhere", "There is no file /nowhere")]
+    public async Task What_cannot_be_done_is_refused_with_its_reason(string command, string reason)
+    {
+        var result = await RunAsync(command, Strong);
+
+        Assert.Equal((ExitCode.Refused, ""), (result.Code, result.Output));
+        Assert.StartsWith(reason, result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("users add")]
+    [InlineData("users add a@b.com --role emperor")]
+    [InlineData("users add a@b.com --password abcd1234")]
+    [InlineData("serve --port 65536")]
+    [InlineData("serve --address localhost")]
+    public async Task A_wrong_command_line_has_its_own_exit_code(string command) =>
+        Assert.Equal(ExitCode.Usage, (await RunAsync(command)).Code);
+
+    // ---- Users ----
+
+    [Fact]
+    public async Task An_account_that_was_added_logs_in()
+    {
+        var added = await RunAsync("users add Ann@B.com --role administrator --json", "Grüße, 世界 🔑\n");
+        var shown = await RunAsync("users show ann@b.com --json");
+
+        await using var server = await TestServer.StartAsync(_tables);
+        var answer = await server.LogInAsync("ann@b.com", "Grüße, 世界 🔑");
+
+        Assert.Equal(ExitCode.Done, added.Code);
+        var row = JsonDocument.Parse(shown.Output).RootElement;
+        Assert.Equal(("Ann@B.com", 1, "administrator"), (row.GetProperty("email").GetString(), row.GetProperty("user_id").GetInt32(), row.GetProperty("role").GetString()));
+        Assert.Equal("argon2id, 64 KiB, 1 passes, 1 lanes", row.GetProperty("password").GetString());
+        Assert.Equal(200, answer.Status);
+        var key = JsonDocument.Parse(answer.Body).RootElement.GetProperty("api_key").GetString()!;
+        Assert.Matches("\\A[A-Za-z0-9]{32}\\z", key);
+        Assert.DoesNotContain(key, added.Output + shown.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task User_ids_follow_the_highest_and_are_given_once()
+    {
+        await RunAsync("users add a@b.com --user-id 41", Strong);
+        await RunAsync("users add b@b.com", Strong);
+        var taken = await RunAsync("users add c@b.com --user-id 42", Strong);
+        var again = await RunAsync("users add A@b.com", Strong);
+
+        var listed = await RunAsync("users list");
+
+        Assert.Equal((ExitCode.Refused, "User id 42 is taken in the root realm.\n"), (taken.Code, taken.Error));
+        Assert.Equal((ExitCode.Refused, "There is an account of A@b.com in the root realm already.\n"), (again.Code, again.Error));
+        Assert.Equal(3, listed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Matches("""(?m)^ +41 +a@b\.com +member +yes """, listed.Output);
+        Assert.Matches("""(?m)^ +42 +b@b\.com +member +yes """, listed.Output);
+    }
+
+    [Fact]
+    public async Task A_password_is_set_and_an_account_is_shut_and_opened()
+    {
+        await RunAsync("users add a@b.com", Strong);
+        await using var server = await TestServer.StartAsync(_tables);
+
+        Assert.Equal(ExitCode.Done, (await RunAsync("users set-password a@b.com", "another " + Strong)).Code);
+        Assert.Equal(401, (await server.LogInAsync("a@b.com", Strong)).Status);
+        Assert.Equal(200, (await server.LogInAsync("a@b.com", "another " + Strong)).Status);
+
+        Assert.Equal(ExitCode.Done, (await RunAsync("users deactivate a@b.com")).Code);
+        Assert.Equal(TestServer.Golden("E9"), (await server.LogInAsync("a@b.com", "another " + Strong)).Body);
+
+        Assert.Equal(ExitCode.Done, (await RunAsync("users reactivate a@b.com")).Code);
+        Assert.Equal(200, (await server.LogInAsync("a@b.com", "another " + Strong)).Status);
+    }
+
+    [Theory]
+    [InlineData("users add a@b.com", "abcd1234")]
+    [InlineData("users add a@b.com", "")]
+    [InlineData("users add a@b.com", null)]
+    public async Task A_weak_or_absent_password_is_refused(string command, string? input)
+    {
+        var result = await RunAsync(command, input);
+
+        Assert.Equal((ExitCode.Refused, ""), (result.Code, result.Output));
+        Assert.Equal("", (await RunAsync("users list")).Output);
+    }
+
+    // ---- Import ----
+
+    [Fact]
+    public async Task Imported_accounts_log_in_with_the_passwords_and_keys_they_had()
+    {
+        var key = new string('K', 32);
+        await File.WriteAllLinesAsync(_file,
+        [
+            Line(11, "a@b.com", password: await Organisation.HashAsync(Strong), key: key),
+            "",
+            Line(12, "b@b.com", password: "!", more: ",\"is_active\":false,\"role\":600"),
+        ]);
+
+        var first = await RunAsync($"users import {_file} --json");
+        var second = await RunAsync($"users import {_file} --json");
+        await using var server = await TestServer.StartAsync(_tables);
+        var answer = await server.LogInAsync("a@b.com", Strong);
+
+        Assert.Equal((ExitCode.Done, """{"imported":2,"unchanged":0,"skipped":0,"failed":0}""" + "\n"), (first.Code, first.Output));
+        Assert.Equal((ExitCode.Done, """{"imported":0,"unchanged":2,"skipped":0,"failed":0}""" + "\n"), (second.Code, second.Output));
+        Assert.Equal($$"""{"result":"success","msg":"","api_key":"{{key}}","email":"a@b.com","user_id":11}""" + "\n", answer.Body);
+        Assert.Matches("""b@b\.com +guest +no """, (await RunAsync("users list")).Output);
+    }
+
+    [Fact]
+    public async Task A_file_with_faulty_lines_imports_nothing_and_names_each()
+    {
+        await RunAsync("users add taken@b.com --user-id 500", Strong);
+        string[] lines =
+        [
+            Line(1, "sound@b.com"),
+            "{",
+            "[]",
+            Line(2, "a@b.com", realm: "nowhere"),
+            Line(3, "not-an-address"),
+            Line(0, "c@b.com"),
+            Line(4, "d@b.com", key: "short"),
+            Line(5, "e@b.com", password: "plain text"),
+            Line(6, "f@b.com", password: "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"),
+            Line(7, "g@b.com", more: ",\"is_active\":\"yes\""),
+            Line(8, "h@b.com", more: ",\"role\":1"),
+            Line(9, "i@b.com", more: ",\"full_name\":\"I\""),
+            Line(10, "j@b.com", more: ",\"email\":\"k@b.com\""),
+            Line(11, "SOUND@b.com"),
+            Line(1, "l@b.com"),
+            Line(12, "taken@b.com"),
+            Line(500, "m@b.com"),
+            """{"realm":"","email":"n@b.com","user_id":1.5,"api_key":"","password":"!"}""",
+            """{"realm":"","email":"n@b.com"}""",
+        ];
+        await File.WriteAllLinesAsync(_file, lines);
+
+        var refused = await RunAsync($"users import {_file}");
+        var listed = await RunAsync("users list --json");
+        var skipping = await RunAsync($"users import {_file} --skip-invalid --json");
+
+        Assert.Equal((ExitCode.Refused, ""), (refused.Code, refused.Output));
+        Assert.Equal(Enumerable.Range(2, 18), FaultyLines(refused.Error));
+        Assert.Contains("18 faulty lines, so nothing was imported.", refused.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("plain text", refused.Error, StringComparison.Ordinal);
+        Assert.Single(listed.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Equal((ExitCode.Done, """{"imported":1,"unchanged":0,"skipped":18,"failed":0}""" + "\n"), (skipping.Code, skipping.Output));
+    }
+
+    // ---- Settings and storage ----
+
+    [Fact]
+    public async Task Faulty_settings_stop_a_command_before_it_does_anything()
+    {
+        var result = await RunAsync("realms list", environment: new ConfigurationBuilder().Build());
+
+        Assert.Equal(ExitCode.BadSettings, result.Code);
+        Assert.Contains("AccountStorage", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Serving_without_tables_ends_with_what_to_do()
+    {
+        var environment = Environment(await SharedAzurite.ConnectionStringAsync(), "nothere");
+
+        var result = await RunAsync("serve --port 0", environment: environment);
+
+        Assert.Equal(ExitCode.BadSettings, result.Code);
+        Assert.Contains("'tables create'", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Storage_that_is_away_has_its_own_exit_code()
+    {
+        var nowhere = (await SharedAzurite.ConnectionStringAsync()).Split("TableEndpoint=")[0] + "TableEndpoint=http://127.0.0.1:1/devstoreaccount1;";
+
+        var result = await RunAsync("realms list", environment: Environment(nowhere, "x"));
+
+        Assert.Equal(ExitCode.Unavailable, result.Code);
+        Assert.DoesNotContain("AccountKey", result.Error, StringComparison.Ordinal);
+    }
+
+    private static IConfigurationRoot Environment(string connectionString, string prefix) => new ConfigurationBuilder()
+        .AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["AccountStorage"] = connectionString,
+            ["TablePrefix"] = prefix,
+            ["ExternalHost"] = "zulip.example.com",
+            ["Argon2:memoryKib"] = "64",
+            ["Argon2:passes"] = "1",
+            ["Argon2:lanes"] = "1",
+        })
+        .Build();
+
+    private async Task<(int Code, string Output, string Error)> RunAsync(string command, string? input = null, IConfiguration? environment = null)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        var line = new CommandLine(environment ?? _environment, new StringReader(input ?? ""), TimeProvider.System);
+        var code = await line.RunAsync(command.Split(' '), output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    private static string Line(int userId, string email, string realm = "", string? key = null, string password = OldHash, string more = "") =>
+        $$"""{"realm":"{{realm}}","email":"{{email}}","user_id":{{userId}},"api_key":"{{key ?? new string('k', 32)}}","password":"{{password}}"{{more}}}""";
+
+    private static IEnumerable<int> FaultyLines(string error) => error.Split('\n')
+        .Where(line => line.StartsWith("line ", StringComparison.Ordinal))
+        .Select(line => int.Parse(line.AsSpan(5, line.IndexOf(':', StringComparison.Ordinal) - 5), System.Globalization.CultureInfo.InvariantCulture));
+}

@@ -1,0 +1,238 @@
+// Stored passwords: the formats and their limits, hashes that other tools made, published vectors.
+
+using System.Diagnostics;
+using System.Text;
+using FetchApiKeyFunction.Passwords;
+using Konscious.Security.Cryptography;
+
+namespace FetchApiKeyFunction.Tests.Passwords;
+
+public sealed class PasswordTests
+{
+    private static readonly HashCeilings Ceilings = new();
+
+    private readonly PasswordHasher _hasher = new(TestServer.Cost, Ceilings);
+
+    public static TheoryData<string, string, string> KnownHashes
+    {
+        get
+        {
+            var rows = new TheoryData<string, string, string>();
+            foreach (var line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "Passwords", "known-hashes.tsv")).Skip(1))
+            {
+                var cells = line.Split('\t');
+                rows.Add(cells[0], cells[1], cells[2]);
+            }
+
+            return rows;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(KnownHashes))]
+    public async Task A_hash_made_by_another_tool_takes_its_password_and_no_other(string source, string password, string encoded)
+    {
+        Assert.NotEmpty(source);
+        Assert.NotEqual(PasswordVerdict.Wrong, await VerifyAsync(encoded, password));
+        Assert.Equal(PasswordVerdict.Wrong, await VerifyAsync(encoded, password + " "));
+    }
+
+    [Theory]
+    [InlineData("cafe\u0301 au lait", "café au lait")]
+    [InlineData("two words", " two words")]
+    [InlineData("Straße", "strasse")]
+    public async Task A_password_is_neither_normalised_nor_trimmed(string set, string typed)
+    {
+        var encoded = await HashAsync(set);
+
+        Assert.Equal(PasswordVerdict.Right, await VerifyAsync(encoded, set));
+        Assert.Equal(PasswordVerdict.Wrong, await VerifyAsync(encoded, typed));
+    }
+
+    [Fact]
+    public async Task A_new_hash_is_encoded_as_Django_encodes_it_and_salted_afresh()
+    {
+        var (first, second) = (await HashAsync("same"), await HashAsync("same"));
+
+        Assert.Matches("""\Aargon2\$argon2id\$v=19\$m=64,t=1,p=1\$[A-Za-z0-9+/]{30}\$[A-Za-z0-9+/]{43}\z""", first);
+        Assert.NotEqual(first, second);
+        var salt = Encoding.ASCII.GetString(UnpaddedBase64.Decode(first.Split('$')[4])!);
+        Assert.Matches("\\A[A-Za-z0-9]{22}\\z", salt);
+    }
+
+    [Theory]
+    [InlineData("argon2$argon2id$v=19$m=64,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("argon2$argon2i$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")]
+    [InlineData("argon2$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA")]
+    public void Another_variant_cost_or_length_is_outdated(string encoded) =>
+        Assert.False(Assert.IsType<Argon2Hash>(StoredHash.Parse(encoded, Ceilings)).IsCurrent(TestServer.Cost));
+
+    [Fact]
+    public async Task A_pbkdf2_hash_is_right_but_outdated() =>
+        Assert.Equal(
+            PasswordVerdict.RightButOutdated,
+            await VerifyAsync("pbkdf2_sha256$1000$seasalt$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=", "pässwörd"));
+
+    public static TheoryData<string> RefusedHashes =>
+    [
+        "",
+        "plain",
+        "md5$a$b",
+        "bcrypt$$2b$12$abcdefghijklmnopqrstuv",
+        "argon2$",
+        "argon2$argon2id",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ",
+        "$argon2x$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=16$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=0,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=064,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=-64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=1,p=9$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$t=1,m=64,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=1,p=1,keyid=AAAA$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=262145,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=4294967295,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=9999999999,t=9999999999,p=16777216$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=99999999999999999999,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdA$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAA",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAB",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ=$AAAAAAAAAAAAAAAAAAAAAA",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\n",
+        "pbkdf2_sha256$2000001$seasalt$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
+        "pbkdf2_sha256$2147483648$seasalt$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
+        "pbkdf2_sha256$0$seasalt$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
+        "pbkdf2_sha256$1000$$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
+        "pbkdf2_sha256$1000$seasalt$CzFI",
+        "pbkdf2_sha256$1000$" + new string('s', 129) + "$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
+        "$argon2id$v=19$m=64,t=1,p=1$" + new string('A', 480) + "$AAAAAAAAAAAAAAAAAAAAAA",
+        "argon2$" + new string('x', 1 << 20),
+    ];
+
+    [Theory]
+    [MemberData(nameof(RefusedHashes))]
+    public async Task A_malformed_or_too_dear_hash_is_refused_unread(string encoded)
+    {
+        var refused = Assert.IsType<RefusedHash>(StoredHash.Parse(encoded, Ceilings));
+        Assert.DoesNotContain("AAAA", refused.Reason, StringComparison.Ordinal);
+
+        using var password = TypedPassword.FromText("any");
+        var started = Stopwatch.GetTimestamp();
+        var (verdict, reason) = await _hasher.VerifyAsync(encoded, password);
+
+        Assert.Equal((PasswordVerdict.Wrong, refused.Reason), (verdict, reason));
+        // Far below what any of these would cost; not a measurement.
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(5));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("!")]
+    [InlineData("!abcd1234")]
+    public async Task Nothing_and_an_unusable_hash_match_no_password(string? stored)
+    {
+        using var password = TypedPassword.FromText("abcd1234");
+
+        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(stored, password));
+    }
+
+    [Fact]
+    public async Task An_empty_password_is_never_right()
+    {
+        using var empty = TypedPassword.FromText("");
+
+        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(await HashAsync("x"), empty));
+    }
+
+    [Theory]
+    [InlineData("abcd1234", false)]
+    [InlineData("password", false)]
+    [InlineData("short", false)]
+    [InlineData("", false)]
+    [InlineData("🔑🔑🔑🔑🔑", false)]
+    [InlineData("tr0ub4dour&3", true)]
+    [InlineData("correct horse battery staple", true)]
+    [InlineData("Grüße, 世界 🔑", true)]
+    public void The_strength_rule_refuses_what_is_short_or_guessable(string text, bool isEnough)
+    {
+        using var password = TypedPassword.FromText(text);
+
+        Assert.Equal(isEnough, PasswordStrength.IsEnough(password));
+    }
+
+    [Fact]
+    public void A_password_as_long_as_a_form_may_hold_is_judged_at_once()
+    {
+        using var password = TypedPassword.FromText(string.Concat(Enumerable.Range(0, 9000).Select(i => $"{i} ")));
+        var started = Stopwatch.GetTimestamp();
+
+        Assert.True(PasswordStrength.IsEnough(password));
+        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public void Invalid_UTF8_in_a_password_reads_as_the_replacement_character()
+    {
+        using var password = TypedPassword.FromUtf8([(byte)'a', 0xFF, 0xED, 0xA0, 0x80, (byte)'b']);
+
+        Assert.Equal("a\uFFFD\uFFFD\uFFFD\uFFFDb", Encoding.UTF8.GetString(password.Utf8));
+    }
+
+    [Fact]
+    public void A_password_shows_nothing_of_itself_and_is_wiped()
+    {
+        var password = TypedPassword.FromText("abcd1234");
+        var bytes = password.Utf8;
+        Assert.Equal("(password)", password.ToString());
+
+        password.Dispose();
+
+        Assert.All(bytes, value => Assert.Equal(0, value));
+    }
+
+    /// <summary>RFC 9106 sections 5.1 to 5.3: 32 bytes 01, salt 16 bytes 02, secret 8 bytes 03, data 12 bytes 04; m=32, t=3, p=4.</summary>
+    [Theory]
+    [InlineData("d", "512b391b6f1162975371d30919734294f868e3be3984f3c1a13a4db9fabe4acb")]
+    [InlineData("i", "c814d9d1dc7f37aa13f0d77f2494bda1c8de6b016dd388d29952a4c4672b6ce8")]
+    [InlineData("id", "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659")]
+    public void The_arithmetic_gives_the_vectors_of_RFC_9106(string variant, string tag)
+    {
+        var password = Filled(32, 1);
+        using Argon2 argon2 = variant switch
+        {
+            "d" => new Argon2d(password),
+            "i" => new Argon2i(password),
+            _ => new Argon2id(password),
+        };
+        argon2.Salt = Filled(16, 2);
+        argon2.KnownSecret = Filled(8, 3);
+        argon2.AssociatedData = Filled(12, 4);
+        argon2.MemorySize = 32;
+        argon2.Iterations = 3;
+        argon2.DegreeOfParallelism = 4;
+
+        Assert.Equal(tag, Convert.ToHexStringLower(argon2.GetBytes(32)));
+    }
+
+    private static byte[] Filled(int length, byte value)
+    {
+        var bytes = new byte[length];
+        Array.Fill(bytes, value);
+        return bytes;
+    }
+
+    private async Task<string> HashAsync(string text)
+    {
+        using var password = TypedPassword.FromText(text);
+        return await _hasher.HashAsync(password);
+    }
+
+    private async Task<PasswordVerdict> VerifyAsync(string encoded, string text)
+    {
+        using var password = TypedPassword.FromText(text);
+        var (verdict, refused) = await _hasher.VerifyAsync(encoded, password);
+        Assert.Null(refused);
+        return verdict;
+    }
+}

@@ -1,0 +1,106 @@
+// Settings: what they read, what they refuse, and that every fault is told at once.
+
+using FetchApiKeyFunction.Passwords;
+using Microsoft.Extensions.Configuration;
+
+namespace FetchApiKeyFunction.Tests;
+
+public sealed class SettingsTests
+{
+    private const string Local = "UseDevelopmentStorage=true";
+
+    [Fact]
+    public void The_defaults_are_those_of_the_documentation()
+    {
+        var settings = Read(("AccountStorage", Local), ("ExternalHost", "Zulip.Example.com, api.example.com"));
+
+        Assert.Equal(["zulip.example.com", "api.example.com"], settings.ExternalHosts);
+        Assert.Equal(new Argon2Cost(102400, 2, 8), settings.HashCost);
+        Assert.Equal(new HashCeilings { MemoryKib = 262144, Passes = 10, Lanes = 16, Pbkdf2Iterations = 2_000_000 }, settings.Ceilings);
+        Assert.Equal(TimeSpan.FromSeconds(30), settings.RealmMaxAge);
+        Assert.Empty(settings.CorsAllowedOrigins);
+        Assert.Equal("", settings.Storage.TablePrefix);
+    }
+
+    [Fact]
+    public void A_managed_identity_takes_a_URI_and_a_client_id()
+    {
+        var storage = Read(
+            ("AccountStorage:tableServiceUri", "https://example.table.core.windows.net"), ("AccountStorage:clientId", "id"),
+            ("AccountStorage:credential", "managedidentity"), ("ExternalHost", "zulip.example.com")).Storage;
+
+        Assert.Null(storage.ConnectionString);
+        Assert.Equal(("https://example.table.core.windows.net/", "id"), (storage.TableServiceUri?.AbsoluteUri, storage.ManagedIdentityClientId));
+    }
+
+    [Fact]
+    public void On_Azure_the_external_host_is_the_apps_own_name_unless_set()
+    {
+        Assert.Equal(["app.azurewebsites.net"], Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", "app.azurewebsites.net")).ExternalHosts);
+    }
+
+    [Fact]
+    public void An_operators_command_needs_no_external_host() =>
+        Assert.Empty(Settings.Read(Configuration(("AccountStorage", Local)), answersRequests: false).ExternalHosts);
+
+    [Fact]
+    public void Every_fault_is_told_at_once_by_the_name_of_its_variable()
+    {
+        var fault = Assert.Throws<InvalidSettingsException>(() => Read(
+            ("AccountStorage", "AccountKey=s3cr3t"), ("TablePrefix", "1x"), ("ExternalHost", "https://x/"), ("RealmCacheSeconds", "-1"),
+            ("Argon2:memoryKib", "63"), ("Argon2:passes", "zero"), ("Argon2:memoryKB", "1"), ("HashCeiling:lanes", "256"),
+            ("HashCeiling:pbkdf2Iterations", "1e6"), ("CorsAllowedOrigins", "https://a.example/path")));
+
+        string[] named =
+        [
+            "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
+            "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
+        ];
+        Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));
+        Assert.Equal(named.Length, fault.Faults.Count);
+        Assert.DoesNotContain("s3cr3t", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("AccountStorage")]
+    [InlineData("ExternalHost")]
+    public void What_must_be_set_is_missed(string name)
+    {
+        var given = new[] { ("AccountStorage", Local), ("ExternalHost", "zulip.example.com") }.Where(setting => setting.Item1 != name);
+
+        var fault = Assert.Throws<InvalidSettingsException>(() => Read([.. given]));
+
+        Assert.StartsWith(name, Assert.Single(fault.Faults), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("AccountStorage:tableServiceUri", "http://example.table.core.windows.net", "AccountStorage__tableServiceUri")]
+    [InlineData("AccountStorage:credential", "password", "AccountStorage__credential")]
+    [InlineData("AccountStorage", Local, "AccountStorage")]
+    public void Storage_is_reached_in_one_way_and_over_TLS(string name, string value, string variable)
+    {
+        var fault = Assert.Throws<InvalidSettingsException>(() => Read(
+            [("ExternalHost", "zulip.example.com"), ("AccountStorage:tableServiceUri", "https://example.table.core.windows.net"), (name, value)]));
+
+        Assert.StartsWith(variable, Assert.Single(fault.Faults), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_cost_beyond_the_ceilings_is_refused() =>
+        Assert.Throws<InvalidSettingsException>(() => Read(
+            ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("HashCeiling:memoryKib", "65536")));
+
+    private static Settings Read(params (string Name, string Value)[] settings) =>
+        Settings.Read(Configuration(settings), answersRequests: true);
+
+    private static IConfigurationRoot Configuration(params (string Name, string Value)[] settings)
+    {
+        var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (name, value) in settings)
+        {
+            values[name] = value;
+        }
+
+        return new ConfigurationBuilder().AddInMemoryCollection(values).Build();
+    }
+}

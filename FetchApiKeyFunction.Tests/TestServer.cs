@@ -1,0 +1,134 @@
+// The real app on Kestrel, at a free port of 127.0.0.1.
+
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Hosting;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction.Tests;
+
+internal sealed class TestServer : IAsyncDisposable
+{
+    public const string RootHost = "zulip.example.com:9991";
+
+    /// <summary>Cheap, for the tests that are not about the cost.</summary>
+    public static readonly Argon2Cost Cost = new(64, 1, 1);
+
+    private readonly WebApplication _app;
+    private readonly CapturedLog _log;
+
+    private TestServer(WebApplication app, CapturedLog log)
+    {
+        _app = app;
+        _log = log;
+        Origin = new Uri(app.Urls.Single());
+        Client = new HttpClient { BaseAddress = Origin };
+    }
+
+    public Uri Origin { get; }
+
+    public HttpClient Client { get; }
+
+    /// <summary>Every line logged so far, exceptions included.</summary>
+    public IReadOnlyCollection<string> Log => _log.Lines;
+
+    public static Settings NewSettings(params string[] corsOrigins) => new()
+    {
+        // The tests hand their own tables over.
+        Storage = new StorageSettings(),
+        ExternalHosts = ["zulip.example.com", "127.0.0.1"],
+        RealmMaxAge = TimeSpan.Zero,
+        HashCost = Cost,
+        CorsAllowedOrigins = corsOrigins,
+    };
+
+    public static async Task<TestServer> StartAsync(AccountTables tables, Settings? settings = null, bool behindFunctionsHost = false)
+    {
+        var log = new CapturedLog();
+        var listener = new Listener(IPAddress.Loopback, 0, behindFunctionsHost);
+        var app = CustomHandler.Build(settings ?? NewSettings(), listener, tables, TimeProvider.System, logging => logging.AddProvider(log));
+        await app.StartAsync();
+        return new TestServer(app, log);
+    }
+
+    /// <summary>A login as most clients send it.</summary>
+    public Task<Answer> LogInAsync(string username, string password, string host = RootHost) =>
+        SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", Form(("username", username), ("password", password)), host);
+
+    public async Task<Answer> SendAsync(
+        HttpMethod method, string path, HttpContent? content = null, string host = RootHost, params (string Name, string Value)[] headers)
+    {
+        using var request = new HttpRequestMessage(method, path) { Content = content };
+        request.Headers.Host = host;
+        foreach (var (name, value) in headers)
+        {
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        using var response = await Client.SendAsync(request);
+        var all = response.Headers.Concat(response.Content.Headers)
+            .ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase);
+        return new Answer((int)response.StatusCode, await response.Content.ReadAsStringAsync(), all);
+    }
+
+    /// <summary>Bytes as they are, over a connection of their own. Gives what came back until the server closed it.</summary>
+    public async Task<string> SendRawAsync(string request)
+    {
+        using var client = await ConnectAndSendAsync(request);
+        using var reader = new StreamReader(client.GetStream(), Encoding.UTF8);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        return await reader.ReadToEndAsync(limit.Token);
+    }
+
+    /// <summary>Bytes as they are, and then the end of the connection.</summary>
+    public async Task SendAndLeaveAsync(string request)
+    {
+        using var client = await ConnectAndSendAsync(request);
+        client.Client.Shutdown(SocketShutdown.Both);
+    }
+
+    private async Task<TcpClient> ConnectAndSendAsync(string request)
+    {
+        var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, Origin.Port);
+        await client.GetStream().WriteAsync(Encoding.Latin1.GetBytes(request));
+        return client;
+    }
+
+    public static FormUrlEncodedContent Form(params (string Name, string Value)[] fields) =>
+        new(fields.Select(field => KeyValuePair.Create(field.Name, field.Value)));
+
+    public static string Golden(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Wire", name + ".json"));
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    internal sealed record Answer(int Status, string Body, IReadOnlyDictionary<string, string> Headers);
+
+    private sealed class CapturedLog : ILoggerProvider, ILogger
+    {
+        public ConcurrentQueue<string> Lines { get; } = new();
+
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Lines.Enqueue($"{logLevel} {formatter(state, exception)} {exception}");
+
+        public void Dispose()
+        {
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// Reads and changes accounts. Every change is conditional on the row that was read, so that none overwrites another.
+
+using System.Globalization;
+using Azure;
+using Azure.Data.Tables;
+
+namespace FetchApiKeyFunction.Accounts;
+
+/// <summary>What became of an account that was to be added.</summary>
+public enum Addition
+{
+    Failed = 0,
+    Added,
+    EmailTaken,
+    UserIdTaken,
+}
+
+/// <summary>An account row, or the fact that there is one which cannot be used.</summary>
+/// <param name="Account">Null when there is no row, or none that is whole.</param>
+/// <param name="IsMalformed">A row stands there, but lacks a column or belongs to another address: a fault for the operator.</param>
+public readonly record struct AccountReading(Account? Account, bool IsMalformed);
+
+public sealed class AccountStore(AccountTables tables)
+{
+    /// <summary>Much longer than the writing of an account can take, retries included.</summary>
+    private static readonly TimeSpan ClaimLifetime = TimeSpan.FromMinutes(1);
+
+    /// <summary>One point read.</summary>
+    public async Task<AccountReading> FindAsync(string subdomain, EmailAddress email, CancellationToken cancellation)
+    {
+        var row = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(
+            Account.PartitionOf(subdomain, email), Account.Row, cancellationToken: cancellation);
+        if (!row.HasValue)
+        {
+            return default;
+        }
+
+        var account = Account.From(subdomain, row.Value!);
+        // A row that was moved to another address's key must not open that address's door.
+        return account is not null && EmailAddress.TryParse(account.Email)?.Canonical == email.Canonical
+            ? new AccountReading(account, IsMalformed: false)
+            : new AccountReading(null, IsMalformed: true);
+    }
+
+    /// <summary>The accounts of a realm, in no order that means anything; malformed rows are left out.</summary>
+    public async IAsyncEnumerable<Account> ListAsync(
+        string subdomain, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        // '/' follows '.' in the order of keys: the range of one realm and of no other.
+        var filter = TableClient.CreateQueryFilter(
+            $"PartitionKey ge {subdomain + "."} and PartitionKey lt {subdomain + "/"} and RowKey eq {Account.Row}");
+        await foreach (var row in tables.Accounts.QueryAsync<TableEntity>(filter, cancellationToken: cancellation))
+        {
+            if (Account.From(subdomain, row) is { } account)
+            {
+                yield return account;
+            }
+        }
+    }
+
+    /// <summary>One more than the highest user id that the realm has given out.</summary>
+    public async Task<int> NextUserIdAsync(string subdomain, CancellationToken cancellation)
+    {
+        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {UserIdPartition(subdomain)}");
+        await foreach (var row in tables.UserIds.QueryAsync<TableEntity>(filter, maxPerPage: 1, cancellationToken: cancellation))
+        {
+            return checked(int.MaxValue - int.Parse(row.RowKey, CultureInfo.InvariantCulture) + 1);
+        }
+
+        return 1;
+    }
+
+    /// <summary>
+    /// Adds an account and the row that makes its user id unique: first the id, then the account. Where a process died
+    /// between the two, the id row points at an account that does not have that id, and a minute later whoever wants the id takes it over.
+    /// </summary>
+    public async Task<Addition> AddAsync(Account account, EmailAddress email, CancellationToken cancellation)
+    {
+        var row = account.ToRow(email);
+        if (!await ClaimUserIdAsync(account, row.PartitionKey, cancellation))
+        {
+            return Addition.UserIdTaken;
+        }
+
+        try
+        {
+            await tables.Accounts.AddEntityAsync(row, cancellation);
+            return Addition.Added;
+        }
+        catch (RequestFailedException fault) when (fault.Status == 409)
+        {
+            var there = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(row.PartitionKey, Account.Row, cancellationToken: cancellation);
+            var holdsId = there.HasValue && there.Value!.GetInt32("UserId") == account.UserId;
+            if (holdsId && there.Value!.GetString("ApiKey") == account.ApiKey)
+            {
+                // An insert whose acknowledgement was lost, and which the client therefore sent again.
+                return Addition.Added;
+            }
+
+            if (!holdsId)
+            {
+                await tables.UserIds.DeleteEntityAsync(UserIdPartition(account.Subdomain), UserIdRow(account.UserId), cancellationToken: cancellation);
+            }
+
+            return Addition.EmailTaken;
+        }
+    }
+
+    /// <summary>Changes the password column and nothing else. False when the row has changed since it was read.</summary>
+    public Task<bool> SetPasswordHashAsync(Account account, string hash, CancellationToken cancellation) =>
+        ChangeAsync(account, "PasswordHash", hash, cancellation);
+
+    /// <summary>False when the row has changed since it was read.</summary>
+    public Task<bool> SetActiveAsync(Account account, bool isActive, CancellationToken cancellation) =>
+        ChangeAsync(account, "IsActive", isActive, cancellation);
+
+    private async Task<bool> ChangeAsync(Account account, string column, object value, CancellationToken cancellation)
+    {
+        if (EmailAddress.TryParse(account.Email) is not { } email)
+        {
+            throw new ArgumentException("An account without an e-mail address has no row to change.", nameof(account));
+        }
+
+        var change = new TableEntity(Account.PartitionOf(account.Subdomain, email), Account.Row) { [column] = value };
+        try
+        {
+            await tables.Accounts.UpdateEntityAsync(change, account.ETag, TableUpdateMode.Merge, cancellation);
+            return true;
+        }
+        catch (RequestFailedException fault) when (fault.Status is 412 or 404)
+        {
+            return false;
+        }
+    }
+
+    private async Task<bool> ClaimUserIdAsync(Account account, string accountPartition, CancellationToken cancellation)
+    {
+        var claim = new TableEntity(UserIdPartition(account.Subdomain), UserIdRow(account.UserId)) { ["Account"] = accountPartition };
+        try
+        {
+            await tables.UserIds.AddEntityAsync(claim, cancellation);
+            return true;
+        }
+        catch (RequestFailedException fault) when (fault.Status == 409)
+        {
+            var standing = await tables.UserIds.GetEntityIfExistsAsync<TableEntity>(claim.PartitionKey, claim.RowKey, cancellationToken: cancellation);
+            var now = standing.GetRawResponse().Headers.Date;
+            return standing.HasValue && await TakeOverAsync(standing.Value!, now, claim, account.UserId, cancellation);
+        }
+    }
+
+    /// <param name="now">By the store's clock, which stamped the standing claim too.</param>
+    private async Task<bool> TakeOverAsync(TableEntity standing, DateTimeOffset? now, TableEntity claim, int userId, CancellationToken cancellation)
+    {
+        if (standing.GetString("Account") == claim.GetString("Account"))
+        {
+            return true;
+        }
+
+        if (now - standing.Timestamp is not { } age || age < ClaimLifetime)
+        {
+            return false;
+        }
+
+        var owner = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(
+            standing.GetString("Account"), Account.Row, cancellationToken: cancellation);
+        if (owner.HasValue && owner.Value!.GetInt32("UserId") == userId)
+        {
+            return false;
+        }
+
+        try
+        {
+            await tables.UserIds.UpdateEntityAsync(claim, standing.ETag, TableUpdateMode.Replace, cancellation);
+            return true;
+        }
+        catch (RequestFailedException fault) when (fault.Status == 412)
+        {
+            return false;
+        }
+    }
+
+    private static string UserIdPartition(string subdomain) => subdomain + ".";
+
+    private static string UserIdRow(int userId) => (int.MaxValue - userId).ToString("D10", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,107 @@
+// The three tables everything is stored in, how they are reached, and how long anyone waits for them.
+
+using Azure;
+using Azure.Core;
+using Azure.Data.Tables;
+using Azure.Identity;
+
+namespace FetchApiKeyFunction.Accounts;
+
+/// <summary>A table that the process cannot do without is not there.</summary>
+public sealed class MissingTablesException(IReadOnlyList<string> missing)
+    : Exception($"Missing in the account storage: {string.Join(", ", missing)}. The command 'tables create' makes them.");
+
+/// <summary>Clients of the tables realms, accounts and userids, whose names follow the configured prefix.</summary>
+public sealed class AccountTables
+{
+    private static readonly string[] Names = ["realms", "accounts", "userids"];
+
+    private readonly TableServiceClient _service;
+    private readonly string _prefix;
+    private Task? _check;
+
+    public AccountTables(TableServiceClient service, string prefix)
+    {
+        _service = service;
+        _prefix = prefix;
+        Realms = service.GetTableClient(prefix + Names[0]);
+        Accounts = service.GetTableClient(prefix + Names[1]);
+        UserIds = service.GetTableClient(prefix + Names[2]);
+    }
+
+    public TableClient Realms { get; }
+
+    public TableClient Accounts { get; }
+
+    /// <summary>PartitionKey: a realm's subdomain and a full stop; RowKey: 2147483647 - user id, so that the highest comes first.</summary>
+    public TableClient UserIds { get; }
+
+    public static AccountTables Open(StorageSettings settings)
+    {
+        var options = new TableClientOptions
+        {
+            Retry =
+            {
+                Mode = RetryMode.Exponential,
+                MaxRetries = 2,
+                Delay = TimeSpan.FromMilliseconds(100),
+                MaxDelay = TimeSpan.FromSeconds(1),
+                NetworkTimeout = TimeSpan.FromSeconds(3),
+            },
+            // Addresses of rows and headers of requests belong in nobody's log.
+            Diagnostics = { IsLoggingEnabled = false, IsTelemetryEnabled = false },
+        };
+        var service = settings.ConnectionString is { } connection
+            ? new TableServiceClient(connection, options)
+            : new TableServiceClient(settings.TableServiceUri, Identity(settings.ManagedIdentityClientId), options);
+        return new AccountTables(service, settings.TablePrefix);
+    }
+
+    /// <summary>Makes the tables that are not there yet.</summary>
+    public async Task CreateAsync(CancellationToken cancellation)
+    {
+        foreach (var name in Names)
+        {
+            await _service.CreateTableIfNotExistsAsync(_prefix + name, cancellation);
+        }
+    }
+
+    /// <summary>
+    /// Asks once whether the tables exist, since a missing table would read like an unknown user. A check that failed
+    /// is made again at the next call.
+    /// </summary>
+    /// <exception cref="MissingTablesException">At least one does not exist.</exception>
+    public Task CheckAsync(CancellationToken cancellation)
+    {
+        var check = _check;
+        return check is null || check.IsFaulted || check.IsCanceled ? _check = AskAsync(cancellation) : check;
+    }
+
+    private async Task AskAsync(CancellationToken cancellation)
+    {
+        var wanted = Names.Select(name => _prefix + name).ToList();
+        var filter = string.Join(" or ", wanted.Select(name => $"TableName eq '{name}'"));
+        await foreach (var table in _service.QueryAsync(filter, cancellationToken: cancellation))
+        {
+            wanted.Remove(table.Name);
+        }
+
+        if (wanted.Count > 0)
+        {
+            throw new MissingTablesException(wanted);
+        }
+    }
+
+    private static ManagedIdentityCredential Identity(string? clientId) => new(clientId is null
+        ? ManagedIdentityId.SystemAssigned
+        : ManagedIdentityId.FromUserAssignedClientId(clientId));
+
+    /// <summary>Whether a fault means that storage, or the identity to reach it with, was not to be had.</summary>
+    public static bool IsUnavailability(Exception fault) => fault switch
+    {
+        RequestFailedException or MissingTablesException or AuthenticationFailedException => true,
+        AggregateException several => several.InnerExceptions.All(IsUnavailability),
+        OperationCanceledException or TimeoutException => true,
+        _ => false,
+    };
+}

@@ -1,0 +1,132 @@
+// POST /api/v1/fetch_api_key: the login, start to finish.
+
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction;
+
+/// <summary>
+/// Answers a user name and a password with the account's API key. The steps stand in the order of contract section 1.2,
+/// and a step that refuses ends the login.
+/// </summary>
+public sealed class FetchApiKey(
+    RealmStore realms, AccountStore accounts, PasswordHasher hasher, Settings settings, ILogger<FetchApiKey> log)
+{
+    public async Task<Reply> AnswerAsync(HttpRequest request, RequestOrigin origin, CancellationToken cancellation)
+    {
+        var (form, refusal) = await RequestForm.ReadAsync(request, cancellation);
+        if (form is null)
+        {
+            return refusal!;
+        }
+
+        using (form)
+        {
+            if (form.TakeText("username") is not { } username)
+            {
+                return Reply.Missing("username");
+            }
+
+            using var password = form.TakePassword("password");
+            if (password is null)
+            {
+                return Reply.Missing("password");
+            }
+
+            // Names the client in a Zulip server's statistics, which we do not keep.
+            form.Accept("client");
+
+            if (await FindRealmAsync(origin, cancellation) is not { } realm)
+            {
+                return Reply.NonexistentSubdomain;
+            }
+
+            if (EmailAddress.TryParse(username) is not { } email)
+            {
+                return Reply.InvalidEmail;
+            }
+
+            // Check 6 of the contract, the attempt limit (E16), has its place here: before anything about the account
+            // is known, and before any work is spent on the password.
+
+            if (!realm.Backends.HasFlag(PasswordBackends.Email))
+            {
+                return Reply.PasswordAuthDisabled;
+            }
+
+            return await LogInAsync(realm, email, password, form.Unconsumed(), cancellation);
+        }
+    }
+
+    private async Task<Realm?> FindRealmAsync(RequestOrigin origin, CancellationToken cancellation) =>
+        origin.SubdomainOf(settings.ExternalHosts) is { } subdomain ? await realms.FindAsync(subdomain, cancellation) : null;
+
+    /// <summary>Reads the account, checks the password, and only then looks at whether the account may be used.</summary>
+    private async Task<Reply> LogInAsync(
+        Realm realm, EmailAddress email, TypedPassword password, IReadOnlyCollection<string> ignored, CancellationToken cancellation)
+    {
+        var (account, isMalformed) = await accounts.FindAsync(realm.Subdomain, email, cancellation);
+        if (isMalformed)
+        {
+            log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
+        }
+
+        var (verdict, refused) = await hasher.VerifyAsync(account?.PasswordHash, password);
+        if (refused is not null)
+        {
+            log.StoredHashRefused(account!.UserId, realm.Subdomain, refused);
+        }
+
+        if (account is null || verdict == PasswordVerdict.Wrong)
+        {
+            return Reply.AuthenticationFailed;
+        }
+
+        if (!realm.IsActive)
+        {
+            return Reply.RealmDeactivated;
+        }
+
+        if (!account.IsActive)
+        {
+            return Reply.UserDeactivated;
+        }
+
+        if (verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, password, cancellation))
+        {
+            return Reply.PasswordResetRequired;
+        }
+
+        return Reply.LoggedIn(account.ApiKey, account.Email, account.UserId, ignored);
+    }
+
+    /// <summary>
+    /// Replaces an outdated hash, if the row is still the one that was verified: a password changed meanwhile stands.
+    /// False when the password is below the strength rule and so must not be hashed anew. Storage that fails here costs
+    /// the renewal, which the next login makes up for, and not the login.
+    /// </summary>
+    private async Task<bool> RenewHashAsync(Account account, TypedPassword password, CancellationToken cancellation)
+    {
+        if (!PasswordStrength.IsEnough(password))
+        {
+            return false;
+        }
+
+        var hash = await hasher.HashAsync(password);
+        try
+        {
+            if (!await accounts.SetPasswordHashAsync(account, hash, cancellation))
+            {
+                log.HashRenewalOvertaken(account.UserId, account.Subdomain);
+            }
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.HashRenewalFailed(account.UserId, account.Subdomain, fault.GetType().Name);
+        }
+
+        return true;
+    }
+}

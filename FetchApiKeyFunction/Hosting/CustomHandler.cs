@@ -1,0 +1,110 @@
+// The endpoint on Kestrel: as a custom handler behind the Functions host, or on its own.
+
+using System.Globalization;
+using System.Net;
+using FetchApiKeyFunction.Accounts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace FetchApiKeyFunction.Hosting;
+
+/// <summary>Where to listen, and for whom.</summary>
+/// <param name="Address">Null for both loopback addresses.</param>
+/// <param name="BehindFunctionsHost">True only when the Functions host started this process and alone can reach it.</param>
+public sealed record Listener(IPAddress? Address, int Port, bool BehindFunctionsHost)
+{
+    public const string PortVariable = "FUNCTIONS_CUSTOMHANDLER_PORT";
+
+    /// <summary>The listener that the Functions host asks for; null when it did not start this process.</summary>
+    /// <exception cref="InvalidSettingsException">The variable is there and is no port.</exception>
+    public static Listener? OfFunctionsHost() => Environment.GetEnvironmentVariable(PortVariable) switch
+    {
+        null or "" => null,
+        { } text when ushort.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port > 0 =>
+            new Listener(IPAddress.Loopback, port, BehindFunctionsHost: true),
+        _ => throw new InvalidSettingsException([$"{PortVariable}: must be a port"]),
+    };
+}
+
+public static class CustomHandler
+{
+    /// <summary>
+    /// The server, not yet started. Its addresses are the listener's alone: an ASPNETCORE_URLS of the machine, a
+    /// appsettings.json in the working directory or a log level set there changes nothing.
+    /// </summary>
+    /// <param name="moreLogging">Adds sinks beside the console.</param>
+    public static WebApplication Build(
+        Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<ILoggingBuilder>? moreLogging = null)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            // The form reader has a smaller cap of its own; a client that sends more is heard out, for as long as
+            // Kestrel drains, so that it reads the 413 instead of a reset.
+            kestrel.Limits.MaxRequestBodySize = null;
+            if (listener.Address is { } address)
+            {
+                kestrel.Listen(address, listener.Port);
+            }
+            else
+            {
+                kestrel.ListenLocalhost(listener.Port);
+            }
+        });
+        builder.Logging.SetMinimumLevel(LogLevel.Information)
+            .AddFilter("Microsoft", LogLevel.Warning)
+            // Its request lines quote query strings, where some clients put the password.
+            .AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None)
+            .AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.ColorBehavior = listener.BehindFunctionsHost ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
+            });
+
+        moreLogging?.Invoke(builder.Logging);
+
+        var app = builder.Build();
+        var routes = new Routes(settings, tables, listener.BehindFunctionsHost, time, app.Services.GetRequiredService<ILoggerFactory>());
+        app.Run(async context => await (await routes.AnswerAsync(context)).ExecuteAsync(context));
+        return app;
+    }
+
+    /// <summary>Checks the tables, then serves until the process is told to stop.</summary>
+    /// <exception cref="MissingTablesException">A table does not exist.</exception>
+    public static async Task ServeAsync(Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<string> onListening, CancellationToken cancellation)
+    {
+        await using var app = Build(settings, listener, tables, time);
+        var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(nameof(CustomHandler));
+        try
+        {
+            await tables.CheckAsync(cancellation);
+        }
+        catch (Exception fault) when (fault is not MissingTablesException && AccountTables.IsUnavailability(fault))
+        {
+            log.StorageUncheckedAtStart(fault.GetType().Name);
+        }
+
+        if (settings.HashCost.IsBelowAdvice)
+        {
+            log.HashCostIsLow(settings.HashCost.MemoryKib, settings.HashCost.Passes);
+        }
+
+        await app.StartAsync(cancellation);
+        onListening(app.Urls.First());
+        await app.WaitForShutdownAsync(cancellation);
+    }
+}
+
+/// <summary>The endpoint on the configured storage, as the Functions host or an operator starts it.</summary>
+public static class Serving
+{
+    public static Task RunAsync(Settings settings, Listener listener, TextWriter output, CancellationToken cancellation) =>
+        CustomHandler.ServeAsync(settings, listener, AccountTables.Open(settings.Storage), TimeProvider.System,
+            address => output.WriteLine($"Listening on {address}"), cancellation);
+}

@@ -1,0 +1,33 @@
+// The endpoint as a .NET isolated worker: the same routes behind one HTTP trigger.
+
+using FetchApiKeyFunction.Accounts;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Microsoft.Azure.Functions.Worker.Builder;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction.Hosting;
+
+/// <summary>The function the Functions host calls for every path below the prefix "api" of host.json.</summary>
+public sealed class IsolatedWorker(Routes routes)
+{
+    /// <summary>
+    /// Takes every method, so that a wrong one gets the contract's 405 and not the host's 404. The worker answers with
+    /// whatever <see cref="IResult"/> comes back.
+    /// </summary>
+    [Function("FetchApiKey")]
+    public async Task<IResult> AnswerAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, Route = "v1/{*path}")] HttpRequest request) =>
+        await routes.AnswerAsync(request.HttpContext);
+
+    public static void Run(string[] args, Settings settings, AccountTables tables)
+    {
+        var builder = FunctionsApplication.CreateBuilder(args);
+        builder.ConfigureFunctionsWebApplication();
+        builder.Services.AddSingleton(services => new Routes(
+            settings, tables, behindFunctionsHost: true, TimeProvider.System, services.GetRequiredService<ILoggerFactory>()));
+        builder.Build().Run();
+    }
+}

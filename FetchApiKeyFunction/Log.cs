@@ -1,0 +1,32 @@
+// Every event the process logs. None carries a password, a key, a hash, a query string or a typed user name.
+
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction;
+
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Error, "The account row of partition {Partition} is malformed; its logins are refused")]
+    public static partial void AccountRowMalformed(this ILogger log, string partition);
+
+    [LoggerMessage(2, LogLevel.Error, "The password hash of user {UserId} in realm '{Subdomain}' is {Reason}; its logins are refused")]
+    public static partial void StoredHashRefused(this ILogger log, int userId, string subdomain, string reason);
+
+    [LoggerMessage(3, LogLevel.Information, "The outdated hash of user {UserId} in realm '{Subdomain}' was left alone: the account changed meanwhile")]
+    public static partial void HashRenewalOvertaken(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(4, LogLevel.Warning, "The outdated hash of user {UserId} in realm '{Subdomain}' could not be replaced ({Fault}); the next login tries again")]
+    public static partial void HashRenewalFailed(this ILogger log, int userId, string subdomain, string fault);
+
+    [LoggerMessage(10, LogLevel.Error, "Account storage is unavailable: {Fault}, status {Status}, code {Code} (invocation {Invocation})")]
+    public static partial void StorageUnavailable(this ILogger log, string fault, int status, string code, string invocation);
+
+    [LoggerMessage(11, LogLevel.Error, "A request failed: {Fault} at {Place} (invocation {Invocation})")]
+    public static partial void RequestFailed(this ILogger log, string fault, string place, string invocation);
+
+    [LoggerMessage(20, LogLevel.Warning, "Account storage could not be asked for its tables at start ({Fault}); logins get 503 until it can")]
+    public static partial void StorageUncheckedAtStart(this ILogger log, string fault);
+
+    [LoggerMessage(22, LogLevel.Warning, "Argon2 is configured with {MemoryKib} KiB and {Passes} passes, below what OWASP advises (such as 19456 KiB and 2 passes)")]
+    public static partial void HashCostIsLow(this ILogger log, int memoryKib, int passes);
+}

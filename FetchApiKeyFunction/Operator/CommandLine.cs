@@ -1,0 +1,229 @@
+// The operator's verbs: names, arguments and options, each bound to the method that does the work.
+
+using System.CommandLine;
+using System.Net;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Hosting;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.Extensions.Configuration;
+
+namespace FetchApiKeyFunction.Operator;
+
+/// <summary>What the process tells its caller.</summary>
+public static class ExitCode
+{
+    public const int Done = 0;
+
+    /// <summary>What was asked cannot be done: no such account, a name that is taken, a file with faults.</summary>
+    public const int Refused = 1;
+
+    /// <summary>The command line itself is wrong.</summary>
+    public const int Usage = 2;
+
+    /// <summary>Storage was not to be had; the same command may work later.</summary>
+    public const int Unavailable = 3;
+
+    /// <summary>Settings or tables are missing or wrong; sysexits' EX_CONFIG.</summary>
+    public const int BadSettings = 78;
+}
+
+public sealed class CommandLine(IConfiguration environment, TextReader input, TimeProvider time)
+{
+    private const int DefaultPort = 7071;
+
+    private readonly Option<bool> _json = new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
+
+    public async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    {
+        var parsed = Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        var invocation = new InvocationConfiguration
+        {
+            Output = output,
+            Error = error,
+            EnableDefaultExceptionHandler = false,
+            ProcessTerminationTimeout = TimeSpan.FromSeconds(10),
+        };
+        try
+        {
+            var code = await parsed.InvokeAsync(invocation);
+            return parsed.Errors.Count > 0 ? ExitCode.Usage : code;
+        }
+        catch (OperatorException refusal)
+        {
+            await error.WriteLineAsync(refusal.Message);
+            return ExitCode.Refused;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCode.Refused;
+        }
+        catch (Exception fault) when (fault is InvalidSettingsException or MissingTablesException)
+        {
+            await error.WriteLineAsync(fault.Message);
+            return ExitCode.BadSettings;
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            await error.WriteLineAsync($"Account storage is unavailable: {fault.Message}");
+            return ExitCode.Unavailable;
+        }
+    }
+
+    private RootCommand Root() => new("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
+    {
+        _json, Local(), Serve(), Tables(), Realms(), Users(),
+    };
+
+    // ---- Running the endpoint ----
+
+    private Command Local()
+    {
+        var port = new Option<ushort>("--port") { Description = "The port of http://localhost.", DefaultValueFactory = _ => DefaultPort };
+        var data = new Option<DirectoryInfo?>("--data") { Description = "Keep the tables in this folder; without it they are gone at the end." };
+        return Verb("local", "Start the endpoint with Azurite and a demo account.", [port, data], (arguments, output, cancellation) =>
+            LocalDemo.RunAsync(environment, arguments.GetValue(port), arguments.GetValue(data), time, output, cancellation));
+    }
+
+    private Command Serve()
+    {
+        var port = new Option<ushort>("--port") { Description = "The port to listen on.", DefaultValueFactory = _ => DefaultPort };
+        var address = new Option<IPAddress>("--address")
+        {
+            Description = "The address to listen on.",
+            DefaultValueFactory = _ => IPAddress.Loopback,
+            CustomParser = argument =>
+            {
+                if (IPAddress.TryParse(argument.Tokens.Single().Value, out var parsed))
+                {
+                    return parsed;
+                }
+
+                argument.AddError("--address takes an IP address");
+                return null;
+            },
+        };
+        return Verb("serve", "Start the endpoint on the configured storage.", [port, address], async (arguments, output, cancellation) =>
+        {
+            var listener = new Listener(arguments.GetValue(address)!, arguments.GetValue(port), BehindFunctionsHost: false);
+            await Serving.RunAsync(Settings.Read(environment, answersRequests: true), listener, output, cancellation);
+            return ExitCode.Done;
+        });
+    }
+
+    private Command Tables() => new("tables", "Tables of the account storage.")
+    {
+        Verb("create", "Make the tables that are not there yet.", [], async (_, _, cancellation) =>
+        {
+            await AccountTables.Open(Settings.Read(environment, answersRequests: false).Storage).CreateAsync(cancellation);
+            return ExitCode.Done;
+        }),
+    };
+
+    // ---- Realms ----
+
+    private Command Realms()
+    {
+        var subdomain = new Argument<string>("subdomain")
+        {
+            Description = "The label before the external host; left out for the root realm.",
+            DefaultValueFactory = _ => "",
+        };
+        var name = new Option<string?>("--name") { Description = "The name that clients show." };
+        var description = new Option<string?>("--description") { Description = "What clients show below the name, as HTML." };
+        var icon = new Option<string?>("--icon") { Description = "The URL of a picture." };
+        var url = new Option<string?>("--public-url") { Description = "The origin clients reach the realm at; empty for that of each request." };
+        var active = new Option<bool?>("--active") { Description = "false deactivates the realm." };
+        var passwords = new Option<bool?>("--email-backend") { Description = "false ends log-ins with e-mail address and password." };
+        RealmChange Change(ParseResult arguments) => new(
+            arguments.GetValue(name), arguments.GetValue(description), arguments.GetValue(icon),
+            arguments.GetValue(url), arguments.GetValue(active), arguments.GetValue(passwords));
+
+        return new Command("realms", "Organisations.")
+        {
+            Verb("add", "Add a realm.", [subdomain, name, description, icon, url, active, passwords], (arguments, output, cancellation) =>
+                RealmDesk(arguments, output).AddAsync(arguments.GetRequiredValue(subdomain), Change(arguments), cancellation)),
+            Verb("list", "List the realms.", [], (arguments, output, cancellation) =>
+                RealmDesk(arguments, output).ListAsync(cancellation)),
+            Verb("set", "Change what is given of a realm.", [subdomain, name, description, icon, url, active, passwords], (arguments, output, cancellation) =>
+                RealmDesk(arguments, output).SetAsync(arguments.GetRequiredValue(subdomain), Change(arguments), cancellation)),
+        };
+    }
+
+    // ---- Users ----
+
+    private Command Users()
+    {
+        var realm = new Option<string>("--realm") { Description = "The subdomain of the realm; the root realm without it.", DefaultValueFactory = _ => "" };
+        var email = new Argument<string>("email") { Description = "The account's e-mail address." };
+        var userId = new Option<int?>("--user-id") { Description = "A number that is free in the realm; the next one without it." };
+        var role = new Option<string>("--role") { Description = "owner, administrator, moderator, member or guest.", DefaultValueFactory = _ => "member" };
+        role.AcceptOnlyFromAmong([.. Account.Roles.Keys]);
+        var file = new Argument<FileInfo>("file") { Description = "JSON lines; see README.md." };
+        var skipInvalid = new Option<bool>("--skip-invalid") { Description = "Import the sound lines of a file that has faulty ones." };
+
+        return new Command("users", "Accounts. Passwords are read from a prompt or from standard input.")
+        {
+            Verb("add", "Add an account.", [email, realm, userId, role], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).AddAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email),
+                    arguments.GetValue(userId), Account.Roles[arguments.GetRequiredValue(role)], cancellation)),
+            Verb("list", "List the accounts of a realm.", [realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).ListAsync(arguments.GetRequiredValue(realm), cancellation)),
+            Verb("show", "Show an account.", [email, realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).ShowAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
+            Verb("set-password", "Give an account a new password.", [email, realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).SetPasswordAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
+            Verb("deactivate", "Refuse an account's log-ins.", [email, realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), false, cancellation)),
+            Verb("reactivate", "Allow an account's log-ins again.", [email, realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), true, cancellation)),
+            Verb("import", "Import accounts with their hashes and keys.", [file, skipInvalid], (arguments, output, cancellation) =>
+            {
+                var (settings, tables) = Open();
+                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Ceilings, time);
+                return import.RunAsync(arguments.GetRequiredValue(file), arguments.GetValue(skipInvalid),
+                    ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+            }),
+        };
+    }
+
+    // ---- What verbs share ----
+
+    private RealmCommands RealmDesk(ParseResult arguments, TextWriter output) =>
+        new(new RealmStore(Open().Tables, TimeSpan.Zero, time), ReportFor(arguments, output));
+
+    private UserCommands UserDesk(ParseResult arguments, TextWriter output)
+    {
+        var (settings, tables) = Open();
+        return new UserCommands(
+            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings,
+            new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ReportFor(arguments, output), time);
+    }
+
+    private (Settings Settings, AccountTables Tables) Open()
+    {
+        var settings = Settings.Read(environment, answersRequests: false);
+        return (settings, AccountTables.Open(settings.Storage));
+    }
+
+    private Report ReportFor(ParseResult arguments, TextWriter output) => new(output, arguments.GetValue(_json));
+
+    private static Command Verb(
+        string name, string description, Symbol[] symbols, Func<ParseResult, TextWriter, CancellationToken, Task<int>> action)
+    {
+        var command = new Command(name, description);
+        foreach (var symbol in symbols)
+        {
+            if (symbol is Argument argument)
+            {
+                command.Arguments.Add(argument);
+            }
+            else
+            {
+                command.Options.Add((Option)symbol);
+            }
+        }
+
+        command.SetAction((arguments, cancellation) => action(arguments, arguments.InvocationConfiguration.Output, cancellation));
+        return command;
+    }
+}

@@ -1,0 +1,65 @@
+// local: the whole endpoint on one machine, with a demo account to log in as.
+
+using System.Globalization;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Hosting;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.Extensions.Configuration;
+
+namespace FetchApiKeyFunction.Operator;
+
+/// <summary>
+/// Runs against Azurite and nothing else: whatever storage the environment names is left alone, so that the demo
+/// account, whose password everybody knows, never gets into it.
+/// </summary>
+public static class LocalDemo
+{
+    private const string Email = "iago@zulip.com";
+    private const string Password = "abcd1234";
+    private const string ApiKey = "gjA04ZYcqXKalvYMA8OeXSfzUOLrtbZv";
+    private const int UserId = 5;
+
+    public static async Task<int> RunAsync(
+        IConfiguration environment, ushort port, DirectoryInfo? data, TimeProvider time, TextWriter output, CancellationToken cancellation)
+    {
+        await using var azurite = await Azurite.FindOrStartAsync(data, output.WriteLine, cancellation);
+        var settings = Settings.Read(OnAzurite(environment, azurite.ConnectionString), answersRequests: true);
+        var tables = AccountTables.Open(settings.Storage);
+        await tables.CreateAsync(cancellation);
+        await AddDemoAsync(settings, tables, time, cancellation);
+        var listener = new Listener(Address: null, port, BehindFunctionsHost: false);
+        await CustomHandler.ServeAsync(settings, listener, tables, time, _ => output.WriteLine(Invitation(port, azurite)), cancellation);
+        return ExitCode.Done;
+    }
+
+    private static IConfigurationRoot OnAzurite(IConfiguration environment, string connectionString) => new ConfigurationBuilder()
+        .AddInMemoryCollection(environment.AsEnumerable().Where(setting => !setting.Key.StartsWith("AccountStorage", StringComparison.OrdinalIgnoreCase)))
+        .AddInMemoryCollection([new("AccountStorage", connectionString), new("ExternalHost", "localhost,127.0.0.1,[::1]")])
+        .Build();
+
+    private static async Task AddDemoAsync(Settings settings, AccountTables tables, TimeProvider time, CancellationToken cancellation)
+    {
+        var root = new Realm("", "Demo organization", "<p>Log in as iago@zulip.com.</p>", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
+        await new RealmStore(tables, TimeSpan.Zero, time).AddAsync(root, cancellation);
+
+        // Below the strength rule, which the documentation's example is free to be.
+        using var password = TypedPassword.FromText(Password);
+        var hash = await new PasswordHasher(settings.HashCost, settings.Ceilings).HashAsync(password);
+        var account = new Account("", UserId, Email, hash, ApiKey, IsActive: true, Account.Roles["administrator"], time.GetUtcNow());
+        await new AccountStore(tables).AddAsync(account, EmailAddress.TryParse(Email)!, cancellation);
+    }
+
+    private static string Invitation(ushort port, Azurite azurite) => string.Create(CultureInfo.InvariantCulture, $"""
+
+        Listening on http://localhost:{port}. Ctrl-C stops it{(azurite.IsOurs ? ", and Azurite with it" : "; the Azurite that was running goes on")}.
+
+        Fetch the demo account's API key:
+
+          curl -sS http://localhost:{port}/api/v1/fetch_api_key --data-urlencode username={Email} --data-urlencode password={Password}
+
+        Commands such as 'users add' reach the same tables with this in the environment:
+
+          export AccountStorage='{azurite.ConnectionString}'
+
+        """);
+}

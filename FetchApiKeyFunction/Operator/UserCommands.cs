@@ -1,0 +1,140 @@
+// users add, list, show, set-password, deactivate and reactivate.
+
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Passwords;
+
+namespace FetchApiKeyFunction.Operator;
+
+public sealed class UserCommands(
+    RealmStore realms, AccountStore accounts, Settings settings, PasswordPrompt prompt, Report report, TimeProvider time)
+{
+    /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
+    private const int UserIdTries = 20;
+
+    private readonly PasswordHasher _hasher = new(settings.HashCost, settings.Ceilings);
+
+    public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
+    {
+        var email = Parse(emailText);
+        if (userId is < 1 or int.MaxValue)
+        {
+            throw new OperatorException($"A user id is a whole number from 1 to {int.MaxValue - 1}.");
+        }
+
+        await RequireRealmAsync(subdomain, cancellation);
+        var hash = await ReadNewHashAsync();
+        for (var tries = 0; tries < UserIdTries; tries++)
+        {
+            var account = new Account(
+                subdomain, userId ?? await accounts.NextUserIdAsync(subdomain, cancellation), email.Text, hash,
+                Account.NewApiKey(), IsActive: true, role, time.GetUtcNow());
+            switch (await accounts.AddAsync(account, email, cancellation))
+            {
+                case Addition.Added:
+                    await report.WriteAsync(Row(account));
+                    return ExitCode.Done;
+
+                case Addition.EmailTaken:
+                    throw new OperatorException($"There is an account of {email.Text} in the {RealmCommands.Name(subdomain)} already.");
+
+                case Addition.UserIdTaken when userId is not null:
+                    throw new OperatorException($"User id {userId} is taken in the {RealmCommands.Name(subdomain)}.");
+
+                default:
+                    break;
+            }
+        }
+
+        throw new OperatorException("Others took every user id that was tried; try again.");
+    }
+
+    public async Task<int> ListAsync(string subdomain, CancellationToken cancellation)
+    {
+        await RequireRealmAsync(subdomain, cancellation);
+        var rows = new List<Account>();
+        await foreach (var account in accounts.ListAsync(subdomain, cancellation))
+        {
+            rows.Add(account);
+        }
+
+        await report.WriteAsync([.. rows.OrderBy(account => account.UserId).Select(Row)]);
+        return ExitCode.Done;
+    }
+
+    public async Task<int> ShowAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        await report.WriteAsync([.. Row(account), ("password", Describe(account.PasswordHash))]);
+        return ExitCode.Done;
+    }
+
+    public async Task<int> SetPasswordAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        Require(await accounts.SetPasswordHashAsync(account, await ReadNewHashAsync(), cancellation));
+        await report.WriteAsync(Row(account));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> SetActiveAsync(string subdomain, string emailText, bool isActive, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        Require(await accounts.SetActiveAsync(account, isActive, cancellation));
+        await report.WriteAsync(Row(account with { IsActive = isActive }));
+        return ExitCode.Done;
+    }
+
+    private async Task RequireRealmAsync(string subdomain, CancellationToken cancellation)
+    {
+        if (await realms.ReadAsync(subdomain, cancellation) is null)
+        {
+            throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        }
+    }
+
+    private async Task<Account> FindAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var email = Parse(emailText);
+        var (account, isMalformed) = await accounts.FindAsync(subdomain, email, cancellation);
+        return account ?? throw new OperatorException(isMalformed
+            ? $"The row of {email.Text} in the {RealmCommands.Name(subdomain)} is malformed: partition {Account.PartitionOf(subdomain, email)}."
+            : $"There is no account of {email.Text} in the {RealmCommands.Name(subdomain)}.");
+    }
+
+    private async Task<string> ReadNewHashAsync()
+    {
+        using var password = await prompt.ReadAsync();
+        return PasswordStrength.IsEnough(password)
+            ? await _hasher.HashAsync(password)
+            : throw new OperatorException($"Too weak: {PasswordStrength.Rule}.");
+    }
+
+    private static EmailAddress Parse(string text) =>
+        EmailAddress.TryParse(text) ?? throw new OperatorException($"'{text}' is not an e-mail address.");
+
+    private static void Require(bool changed)
+    {
+        if (!changed)
+        {
+            throw new OperatorException("Somebody else changed the account just now; look at it and try again.");
+        }
+    }
+
+    private string Describe(string stored) => StoredHash.Parse(stored, settings.Ceilings) switch
+    {
+        Argon2Hash { Cost: var cost } hash => $"{Argon2Hash.Name(hash.Variant)}, {cost.MemoryKib} KiB, {cost.Passes} passes, {cost.Lanes} lanes",
+        Pbkdf2Hash { Iterations: var iterations } => $"pbkdf2_sha256, {iterations} iterations",
+        RefusedHash { Reason: var reason } => $"refused: {reason}",
+        _ => "unusable",
+    };
+
+    private static (string, object)[] Row(Account account) =>
+    [
+        ("realm", account.Subdomain),
+        ("user_id", account.UserId),
+        ("email", account.Email),
+        ("role", Account.Roles.FirstOrDefault(role => role.Value == account.Role).Key ?? "unknown"),
+        ("is_active", account.IsActive),
+        ("created", account.Created),
+    ];
+}

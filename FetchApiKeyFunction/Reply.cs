@@ -1,0 +1,234 @@
+// Every answer the endpoint can give: statuses, bodies and headers, byte for byte as the wire contract has them.
+
+using System.Buffers;
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+
+namespace FetchApiKeyFunction;
+
+/// <summary>A complete HTTP answer: compact JSON with one LF at the end, and the headers of contract section 1.6.</summary>
+public sealed class Reply : IResult
+{
+    /// <summary>Seconds after which a client may try again when storage was away or the hashing queue was full.</summary>
+    private const int UnavailableRetrySeconds = 5;
+
+    private static readonly JsonWriterOptions WriterOptions = new() { Encoder = new ContractEncoder() };
+
+    private readonly ReadOnlyMemory<byte> _body;
+
+    private Reply(int status, ReadOnlyMemory<byte> body)
+    {
+        Status = status;
+        _body = body;
+    }
+
+    public int Status { get; }
+
+    /// <summary>The methods that the path accepts, for a 405.</summary>
+    private string? Allow { get; init; }
+
+    /// <summary>Whole seconds, as RFC 9110 section 10.2.3 wants them.</summary>
+    private int? RetryAfter { get; init; }
+
+    // ---- Outcomes of a login, in the order of the checks (contract sections 1.3 and 1.4) ----
+
+    /// <summary>405, contract section 3. <paramref name="allowed"/> is sent as the Allow header and in the body.</summary>
+    public static Reply MethodNotAllowed(params string[] allowed) => Json(405, json =>
+    {
+        json.WriteString("result", "error");
+        json.WriteString("msg", "Method Not Allowed");
+        json.WriteStartArray("allowed_methods");
+        foreach (var method in allowed)
+        {
+            json.WriteStringValue(method);
+        }
+
+        json.WriteEndArray();
+    }, allow: string.Join(", ", allowed));
+
+    /// <summary>400 for a body that breaks its own format or our field limit (contract section 1.1, "limits").</summary>
+    public static Reply BadRequest(string message) => Error(400, message, "BAD_REQUEST");
+
+    /// <summary>413 for a body over <see cref="RequestForm.MaxBodyBytes"/>.</summary>
+    public static Reply BodyTooLarge { get; } = Error(413, "Request body too large", "BAD_REQUEST");
+
+    /// <summary>E1 and E2.</summary>
+    public static Reply Missing(string parameter) => Json(400, json =>
+    {
+        json.WriteString("result", "error");
+        json.WriteString("msg", $"Missing '{parameter}' argument");
+        json.WriteString("var_name", parameter);
+        json.WriteString("code", "REQUEST_VARIABLE_MISSING");
+    });
+
+    /// <summary>E3.</summary>
+    public static Reply NonexistentSubdomain { get; } = Error(404, "Invalid subdomain", "NONEXISTENT_SUBDOMAIN");
+
+    /// <summary>E4.</summary>
+    public static Reply InvalidEmail { get; } = Error(400, "Enter a valid email address.", "BAD_REQUEST");
+
+    /// <summary>E13.</summary>
+    public static Reply PasswordAuthDisabled { get; } =
+        Error(401, "Password authentication is disabled in this organization", "PASSWORD_AUTH_DISABLED");
+
+    /// <summary>E5, the one answer to every wrong pair of name and password, whatever was wrong with it.</summary>
+    public static Reply AuthenticationFailed { get; } =
+        Error(401, "Your username or password is incorrect", "AUTHENTICATION_FAILED");
+
+    /// <summary>E11, only for someone who gave the right password.</summary>
+    public static Reply RealmDeactivated { get; } =
+        Error(401, "This organization has been deactivated", "REALM_DEACTIVATED");
+
+    /// <summary>E9, only for someone who gave the right password.</summary>
+    public static Reply UserDeactivated { get; } = Error(401, "Account is deactivated", "USER_DEACTIVATED");
+
+    /// <summary>E15.</summary>
+    public static Reply PasswordResetRequired { get; } =
+        Error(401, "Your password has been disabled and needs to be reset", "PASSWORD_RESET_REQUIRED");
+
+    /// <summary>200, contract section 1.3; <paramref name="ignored"/> as in section 2, left out when empty.</summary>
+    public static Reply LoggedIn(string apiKey, string email, int userId, IReadOnlyCollection<string> ignored) => Json(200, json =>
+    {
+        json.WriteString("result", "success");
+        json.WriteString("msg", "");
+        json.WriteString("api_key", apiKey);
+        json.WriteString("email", email);
+        json.WriteNumber("user_id", userId);
+        if (ignored.Count > 0)
+        {
+            json.WriteStartArray("ignored_parameters_unsupported");
+            foreach (var name in ignored)
+            {
+                json.WriteStringValue(name);
+            }
+
+            json.WriteEndArray();
+        }
+    });
+
+    // ---- Answers that are not about one login ----
+
+    /// <summary>404 for a path that is not ours (contract section 3).</summary>
+    public static Reply NotFound { get; } = Error(404, "Not found", "BAD_REQUEST");
+
+    /// <summary>400 of server_settings for a host that belongs to no realm (contract section 6).</summary>
+    public static Reply InvalidSubdomain { get; } = Error(400, "Invalid subdomain", "BAD_REQUEST");
+
+    /// <summary>204, the answer to a CORS preflight that the operator's settings allow.</summary>
+    public static Reply PreflightAccepted { get; } = new(204, default);
+
+    /// <summary>E17.</summary>
+    public static Reply InternalError { get; } = Json(500, json =>
+    {
+        json.WriteString("result", "error");
+        json.WriteString("msg", "Internal server error");
+    });
+
+    /// <summary>E18.</summary>
+    public static Reply Unavailable { get; } = Json(503, json =>
+    {
+        json.WriteString("result", "error");
+        json.WriteString("msg", "Service temporarily unavailable");
+        json.WriteString("code", "SERVICE_UNAVAILABLE");
+    }, retryAfter: UnavailableRetrySeconds);
+
+    /// <summary>An answer whose members <paramref name="members"/> writes, in the order in which they shall appear.</summary>
+    public static Reply Json(int status, Action<Utf8JsonWriter> members, string? allow = null, int? retryAfter = null)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer, WriterOptions))
+        {
+            json.WriteStartObject();
+            members(json);
+            json.WriteEndObject();
+        }
+
+        buffer.Write("\n"u8);
+        return new Reply(status, buffer.WrittenMemory) { Allow = allow, RetryAfter = retryAfter };
+    }
+
+    /// <summary>Writes the answer. A HEAD request gets the headers alone, the length of the body among them.</summary>
+    public async Task ExecuteAsync(HttpContext httpContext)
+    {
+        var response = httpContext.Response;
+        response.StatusCode = Status;
+        response.Headers.CacheControl = "no-store";
+        response.Headers.XContentTypeOptions = "nosniff";
+        response.Headers.Vary = response.Headers.Vary.Count == 0
+            ? "Accept-Language"
+            : string.Concat(response.Headers.Vary, ", Accept-Language");
+        response.Headers.ContentLanguage = "en";
+        if (Allow is not null)
+        {
+            response.Headers.Allow = Allow;
+        }
+
+        if (RetryAfter is { } seconds)
+        {
+            response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (_body.IsEmpty)
+        {
+            return;
+        }
+
+        response.ContentType = "application/json";
+        response.ContentLength = _body.Length;
+        if (!HttpMethods.IsHead(httpContext.Request.Method))
+        {
+            await response.Body.WriteAsync(_body, httpContext.RequestAborted);
+        }
+    }
+
+    private static Reply Error(int status, string message, string code) => Json(status, json =>
+    {
+        json.WriteString("result", "error");
+        json.WriteString("msg", message);
+        json.WriteString("code", code);
+    });
+
+    /// <summary>
+    /// Escapes what RFC 8259 section 7 requires and nothing else: quotation mark, reverse solidus, U+0000 to U+001F.
+    /// The framework's encoders, the relaxed one too, go on to escape characters that a Zulip server sends raw.
+    /// </summary>
+    private sealed class ContractEncoder : JavaScriptEncoder
+    {
+        public override int MaxOutputCharactersPerInputCharacter => 6;
+
+        public override bool WillEncode(int unicodeScalar) => unicodeScalar is < 0x20 or '"' or '\\';
+
+        public override unsafe int FindFirstCharacterToEncode(char* text, int textLength)
+        {
+            for (var i = 0; i < textLength; i++)
+            {
+                if (WillEncode(text[i]))
+                {
+                    return i;
+                }
+            }
+
+            return -1;
+        }
+
+        public override unsafe bool TryEncodeUnicodeScalar(int unicodeScalar, char* buffer, int bufferLength, out int numberOfCharactersWritten)
+        {
+            ReadOnlySpan<char> escape = unicodeScalar switch
+            {
+                '"' => "\\\"",
+                '\\' => "\\\\",
+                '\b' => "\\b",
+                '\t' => "\\t",
+                '\n' => "\\n",
+                '\f' => "\\f",
+                '\r' => "\\r",
+                _ => string.Create(CultureInfo.InvariantCulture, $"\\u{unicodeScalar:x4}"),
+            };
+            var fits = escape.TryCopyTo(new Span<char>(buffer, bufferLength));
+            numberOfCharactersWritten = fits ? escape.Length : 0;
+            return fits;
+        }
+    }
+}

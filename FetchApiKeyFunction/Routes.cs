@@ -1,0 +1,117 @@
+// Path and method to the step that answers; the only catch-all.
+
+using Azure;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.AspNetCore.Cors.Infrastructure;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace FetchApiKeyFunction;
+
+/// <summary>What both hosts call: one request in, one reply out, and never an exception.</summary>
+public sealed class Routes
+{
+    /// <summary>Whatever storage does, a client has its answer by then.</summary>
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(9);
+
+    private readonly FetchApiKey _fetchApiKey;
+    private readonly ServerSettings _serverSettings;
+    private readonly bool _behindFunctionsHost;
+    private readonly CorsPolicy? _corsPolicy;
+    private readonly CorsService _cors;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+
+    /// <param name="behindFunctionsHost">Whether every request comes through the Functions host; see <see cref="RequestOrigin"/>.</param>
+    public Routes(Settings settings, AccountTables tables, bool behindFunctionsHost, TimeProvider time, ILoggerFactory logs)
+    {
+        var realms = new RealmStore(tables, settings.RealmMaxAge, time);
+        var hasher = new PasswordHasher(settings.HashCost, settings.Ceilings);
+        _fetchApiKey = new FetchApiKey(realms, new AccountStore(tables), hasher, settings, logs.CreateLogger<FetchApiKey>());
+        _serverSettings = new ServerSettings(realms, settings);
+        _behindFunctionsHost = behindFunctionsHost;
+        _corsPolicy = CorsPolicyOf(settings);
+        _cors = new CorsService(Options.Create(new CorsOptions()), logs);
+        _time = time;
+        _log = logs.CreateLogger<Routes>();
+    }
+
+    public async Task<Reply> AnswerAsync(HttpContext context)
+    {
+        using var deadline = new CancellationTokenSource(Deadline, _time);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, context.RequestAborted);
+        try
+        {
+            return AnswerPreflight(context) ?? await DispatchAsync(context.Request, cancellation.Token);
+        }
+        catch (Exception fault)
+        {
+            return Report(fault, context.Request);
+        }
+    }
+
+    private Task<Reply> DispatchAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        var method = request.Method;
+        return request.Path.Value switch
+        {
+            "/api/v1/fetch_api_key" => HttpMethods.IsPost(method)
+                ? _fetchApiKey.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)
+                : Task.FromResult(Reply.MethodNotAllowed("POST")),
+
+            "/api/v1/server_settings" => HttpMethods.IsGet(method) || HttpMethods.IsHead(method)
+                ? _serverSettings.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)
+                : Task.FromResult(Reply.MethodNotAllowed("GET", "HEAD")),
+
+            _ => Task.FromResult(Reply.NotFound),
+        };
+    }
+
+    /// <summary>The type and place of a fault, never its message: messages may quote what was sent or stored.</summary>
+    private Reply Report(Exception fault, HttpRequest request)
+    {
+        var invocation = request.Headers["X-Azure-Functions-InvocationId"].ToString();
+        invocation = Guid.TryParse(invocation, out _) ? invocation : "none";
+        if (AccountTables.IsUnavailability(fault))
+        {
+            if (!request.HttpContext.RequestAborted.IsCancellationRequested)
+            {
+                var storage = fault as RequestFailedException;
+                _log.StorageUnavailable(fault.GetType().Name, storage?.Status ?? 0, storage?.ErrorCode ?? "none", invocation);
+            }
+
+            return Reply.Unavailable;
+        }
+
+        var place = new System.Diagnostics.StackTrace(fault).GetFrame(0)?.GetMethod();
+        _log.RequestFailed(fault.GetType().Name, $"{place?.DeclaringType?.Name}.{place?.Name}", invocation);
+        return Reply.InternalError;
+    }
+
+    // ---- CORS, off unless the operator names origins ----
+
+    private Reply? AnswerPreflight(HttpContext context)
+    {
+        if (_corsPolicy is null || !context.Request.Headers.ContainsKey(CorsConstants.Origin))
+        {
+            return null;
+        }
+
+        var result = _cors.EvaluatePolicy(context, _corsPolicy);
+        _cors.ApplyResult(result, context.Response);
+        return result.IsPreflightRequest ? Reply.PreflightAccepted : null;
+    }
+
+    private static CorsPolicy? CorsPolicyOf(Settings settings)
+    {
+        if (settings.CorsAllowedOrigins.Count == 0)
+        {
+            return null;
+        }
+
+        var policy = new CorsPolicyBuilder([.. settings.CorsAllowedOrigins]);
+        return policy.WithMethods("GET", "HEAD", "POST").AllowAnyHeader().Build();
+    }
+}

@@ -1,0 +1,217 @@
+// What an operator sets: one validated type, read from the environment, with every fault reported at once.
+
+using System.Globalization;
+using FetchApiKeyFunction.Passwords;
+using Microsoft.Extensions.Configuration;
+
+namespace FetchApiKeyFunction;
+
+/// <summary>The settings cannot be used. Each fault names its variable; none quotes a secret.</summary>
+public sealed class InvalidSettingsException(IReadOnlyList<string> faults)
+    : Exception("Invalid settings:" + string.Concat(faults.Select(fault => "\n  " + fault)))
+{
+    public IReadOnlyList<string> Faults { get; } = faults;
+}
+
+/// <summary>How the tables are reached: by connection string, or by URI with a managed identity.</summary>
+public sealed class StorageSettings
+{
+    /// <summary>AccountStorage. A secret.</summary>
+    public string? ConnectionString { get; init; }
+
+    /// <summary>AccountStorage__tableServiceUri, for instance https://NAME.table.core.windows.net.</summary>
+    public Uri? TableServiceUri { get; init; }
+
+    /// <summary>AccountStorage__clientId, of a user-assigned identity; null for the system-assigned one.</summary>
+    public string? ManagedIdentityClientId { get; init; }
+
+    /// <summary>TablePrefix: up to 20 letters and digits, a letter first; tells deployments in one storage account apart.</summary>
+    public string TablePrefix { get; init; } = "";
+}
+
+public sealed class Settings
+{
+    public required StorageSettings Storage { get; init; }
+
+    /// <summary>
+    /// ExternalHost: names without a port, separated by commas. A request for one of them is for the root realm, for a
+    /// subdomain of one of them for that realm, and for any other host for none.
+    /// </summary>
+    public required IReadOnlyList<string> ExternalHosts { get; init; }
+
+    /// <summary>RealmCacheSeconds, 0 to 3600: how old a realm's settings may be at a login.</summary>
+    public TimeSpan RealmMaxAge { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Argon2__memoryKib, Argon2__passes, Argon2__lanes, within the ceilings: of new hashes and of decoys.</summary>
+    public Argon2Cost HashCost { get; init; } = Argon2Cost.Default;
+
+    /// <summary>HashCeiling__memoryKib, __passes, __lanes, __pbkdf2Iterations: of stored hashes.</summary>
+    public HashCeilings Ceilings { get; init; } = new();
+
+    /// <summary>CorsAllowedOrigins: origins separated by commas, or *. Empty: no CORS headers, no preflight.</summary>
+    public IReadOnlyList<string> CorsAllowedOrigins { get; init; } = [];
+
+    public const string AzureHostVariable = "WEBSITE_HOSTNAME";
+
+    /// <summary>
+    /// Reads and validates. An operator's command does not answer requests, so it needs no ExternalHost.
+    /// </summary>
+    /// <exception cref="InvalidSettingsException">One or more settings are missing or out of range.</exception>
+    public static Settings Read(IConfiguration configuration, bool answersRequests)
+    {
+        var reader = new Reader(configuration);
+        var ceilings = new HashCeilings
+        {
+            MemoryKib = reader.Integer("HashCeiling:memoryKib", new HashCeilings().MemoryKib, 8, 4 * 1024 * 1024),
+            Passes = reader.Integer("HashCeiling:passes", new HashCeilings().Passes, 1, 1000),
+            Lanes = reader.Integer("HashCeiling:lanes", new HashCeilings().Lanes, 1, 255),
+            Pbkdf2Iterations = reader.Integer("HashCeiling:pbkdf2Iterations", new HashCeilings().Pbkdf2Iterations, 1, 100_000_000),
+        };
+        var lanes = reader.Integer("Argon2:lanes", Argon2Cost.Default.Lanes, 1, ceilings.Lanes);
+        var settings = new Settings
+        {
+            Storage = reader.Storage(),
+            ExternalHosts = reader.ExternalHosts(answersRequests),
+            RealmMaxAge = TimeSpan.FromSeconds(reader.Integer("RealmCacheSeconds", 30, 0, 3600)),
+            HashCost = new Argon2Cost(
+                reader.Integer("Argon2:memoryKib", Argon2Cost.Default.MemoryKib, 8 * lanes, ceilings.MemoryKib),
+                reader.Integer("Argon2:passes", Argon2Cost.Default.Passes, 1, ceilings.Passes),
+                lanes),
+            Ceilings = ceilings,
+            CorsAllowedOrigins = reader.Origins("CorsAllowedOrigins"),
+        };
+        reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes");
+        reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
+        reader.RefuseUnknown("AccountStorage", "tableServiceUri", "clientId", "credential");
+        return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
+    }
+
+    private sealed class Reader(IConfiguration configuration)
+    {
+        public List<string> Faults { get; } = [];
+
+        public int Integer(string key, int fallback, int min, int max)
+        {
+            if (Text(key) is not { } text)
+            {
+                if (fallback < min || fallback > max)
+                {
+                    Faults.Add($"{Variable(key)}: its default {fallback} lies outside {min} to {max}; set it or what bounds it");
+                }
+
+                return fallback;
+            }
+
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max)
+            {
+                return value;
+            }
+
+            Faults.Add($"{Variable(key)}: must be a whole number from {min} to {max}");
+            return fallback;
+        }
+
+        public StorageSettings Storage()
+        {
+            var connection = Text("AccountStorage");
+            var uriText = Text("AccountStorage:tableServiceUri");
+            if (connection is null == uriText is null)
+            {
+                Faults.Add("AccountStorage: set either AccountStorage to a connection string or AccountStorage__tableServiceUri to a URI");
+            }
+
+            if (connection is not null && !IsConnectionString(connection))
+            {
+                Faults.Add("AccountStorage: is not a connection string of Azure Table Storage");
+            }
+
+            Uri? uri = null;
+            if (uriText is not null && (!Uri.TryCreate(uriText, UriKind.Absolute, out uri) || uri.Scheme != Uri.UriSchemeHttps))
+            {
+                Faults.Add("AccountStorage__tableServiceUri: must be an https URI");
+            }
+
+            if (Text("AccountStorage:credential") is { } credential && credential != "managedidentity")
+            {
+                Faults.Add("AccountStorage__credential: the only credential is managedidentity");
+            }
+
+            var prefix = Text("TablePrefix") ?? "";
+            if (prefix.Length > 20 || !prefix.All(char.IsAsciiLetterOrDigit) || (prefix.Length > 0 && !char.IsAsciiLetter(prefix[0])))
+            {
+                Faults.Add("TablePrefix: must be up to 20 letters and digits, a letter first");
+            }
+
+            return new StorageSettings
+            {
+                ConnectionString = connection,
+                TableServiceUri = uri,
+                ManagedIdentityClientId = Text("AccountStorage:clientId"),
+                TablePrefix = prefix,
+            };
+        }
+
+        public List<string> ExternalHosts(bool required)
+        {
+            var hosts = List(Text("ExternalHost") ?? Text(AzureHostVariable)).ConvertAll(host => host.ToLowerInvariant());
+            if (required && hosts.Count == 0)
+            {
+                Faults.Add("ExternalHost: must name the host that clients reach this endpoint by");
+            }
+
+            foreach (var host in hosts.Where(host => !IsHost(host)))
+            {
+                Faults.Add($"ExternalHost: '{host}' is not a host name (without scheme, port or path)");
+            }
+
+            return hosts;
+        }
+
+        public List<string> Origins(string key)
+        {
+            var origins = List(Text(key));
+            foreach (var origin in origins.Where(origin => origin != "*" && Accounts.Realm.OriginOf(origin) != origin))
+            {
+                Faults.Add($"{Variable(key)}: '{origin}' is not an origin such as https://app.example.com");
+            }
+
+            return origins;
+        }
+
+        /// <summary>A misspelt name would otherwise leave a default in force unseen.</summary>
+        public void RefuseUnknown(string section, params string[] known)
+        {
+            foreach (var child in configuration.GetSection(section).GetChildren())
+            {
+                if (!known.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
+                {
+                    Faults.Add($"{Variable(child.Path)}: there is no such setting; {section}__ takes {string.Join(", ", known)}");
+                }
+            }
+        }
+
+        private string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+
+        private static List<string> List(string? text) =>
+            [.. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
+
+        private static string Variable(string key) => key.Replace(":", "__", StringComparison.Ordinal);
+
+        private static bool IsHost(string host) =>
+            Uri.CheckHostName(host.Trim('[', ']')) is UriHostNameType.IPv4 or UriHostNameType.IPv6
+            || (Uri.CheckHostName(host) == UriHostNameType.Dns && host.All(char.IsAscii));
+
+        private static bool IsConnectionString(string text)
+        {
+            try
+            {
+                _ = new Azure.Data.Tables.TableServiceClient(text);
+                return true;
+            }
+            catch (Exception fault) when (fault is InvalidOperationException or FormatException or ArgumentException)
+            {
+                return false;
+            }
+        }
+    }
+}

@@ -1,6 +1,7 @@
 // The realms and accounts that the login tests know, over real tables and a real server.
 
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Operator;
 using FetchApiKeyFunction.Passwords;
 
 namespace FetchApiKeyFunction.Tests;
@@ -55,7 +56,7 @@ public sealed class Organisation : IAsyncLifetime
     internal static async Task<string> HashAsync(string password)
     {
         using var typed = TypedPassword.FromText(password);
-        return await new PasswordHasher(TestServer.Cost, new HashCeilings()).HashAsync(typed);
+        return await NewHash.OfAsync(typed, TestServer.Hashing, TimeProvider.System);
     }
 
     private async Task AddRealmAsync(Realm realm) =>

@@ -15,9 +15,11 @@ public sealed class SettingsTests
         var settings = Read(("AccountStorage", Local), ("ExternalHost", "Zulip.Example.com, api.example.com"));
 
         Assert.Equal(["zulip.example.com", "api.example.com"], settings.ExternalHosts);
-        Assert.Equal(new Argon2Cost(102400, 2, 8), settings.HashCost);
-        Assert.Equal(new HashCeilings { MemoryKib = 262144, Passes = 10, Lanes = 16, Pbkdf2Iterations = 2_000_000 }, settings.Ceilings);
+        Assert.Equal(new Argon2Cost(102400, 2, 8), settings.Hashing.Cost);
+        Assert.Equal(new HashCeilings { MemoryKib = 262144, Passes = 10, Lanes = 16, Pbkdf2Iterations = 2_000_000 }, settings.Hashing.Ceilings);
         Assert.Equal(TimeSpan.FromSeconds(30), settings.RealmMaxAge);
+        Assert.Equal(new GateLimits { MemoryBytes = 0, Slots = 0, LaneThreads = 0, QueueLength = 256, MaxWait = TimeSpan.FromSeconds(5) }, settings.Hashing.Gate);
+        Assert.False(settings.Hashing.UseKonscious);
         Assert.Empty(settings.CorsAllowedOrigins);
         Assert.Equal("", settings.Storage.TablePrefix);
     }
@@ -49,12 +51,13 @@ public sealed class SettingsTests
         var fault = Assert.Throws<InvalidSettingsException>(() => Read(
             ("AccountStorage", "AccountKey=s3cr3t"), ("TablePrefix", "1x"), ("ExternalHost", "https://x/"), ("RealmCacheSeconds", "-1"),
             ("Argon2:memoryKib", "63"), ("Argon2:passes", "zero"), ("Argon2:memoryKB", "1"), ("HashCeiling:lanes", "256"),
-            ("HashCeiling:pbkdf2Iterations", "1e6"), ("CorsAllowedOrigins", "https://a.example/path")));
+            ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"), ("CorsAllowedOrigins", "https://a.example/path")));
 
         string[] named =
         [
             "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
             "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
+            "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:",
         ];
         Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));
         Assert.Equal(named.Length, fault.Faults.Count);

@@ -3,6 +3,7 @@
 using Azure;
 using Azure.Data.Tables;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Operator;
 using FetchApiKeyFunction.Passwords;
 using Moq;
 
@@ -81,7 +82,7 @@ public sealed class StorageFaultTests
     private static async Task<string> OutdatedHashAsync()
     {
         using var password = TypedPassword.FromText(Strong);
-        return await new PasswordHasher(new Argon2Cost(128, 1, 1), new HashCeilings()).HashAsync(password);
+        return await NewHash.OfAsync(password, TestServer.Hashing with { Cost = new Argon2Cost(128, 1, 1) }, TimeProvider.System);
     }
 
     /// <summary>Tables that exist, with the root realm in them and the given accounts.</summary>

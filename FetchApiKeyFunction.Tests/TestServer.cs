@@ -19,6 +19,8 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Cheap, for the tests that are not about the cost.</summary>
     public static readonly Argon2Cost Cost = new(64, 1, 1);
 
+    public static readonly HashingSettings Hashing = new(Cost, new HashCeilings(), new GateLimits { MemoryBytes = 300L << 20, Slots = 2 }, UseKonscious: false);
+
     private readonly WebApplication _app;
     private readonly CapturedLog _log;
 
@@ -43,7 +45,7 @@ internal sealed class TestServer : IAsyncDisposable
         Storage = new StorageSettings(),
         ExternalHosts = ["zulip.example.com", "127.0.0.1"],
         RealmMaxAge = TimeSpan.Zero,
-        HashCost = Cost,
+        Hashing = Hashing,
         CorsAllowedOrigins = corsOrigins,
     };
 

@@ -73,7 +73,7 @@ public sealed class FetchApiKey(
             log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
         }
 
-        var (verdict, refused) = await hasher.VerifyAsync(account?.PasswordHash, password);
+        var (verdict, refused) = await hasher.VerifyAsync(account?.PasswordHash, password, cancellation);
         if (refused is not null)
         {
             log.StoredHashRefused(account!.UserId, realm.Subdomain, refused);
@@ -104,8 +104,8 @@ public sealed class FetchApiKey(
 
     /// <summary>
     /// Replaces an outdated hash, if the row is still the one that was verified: a password changed meanwhile stands.
-    /// False when the password is below the strength rule and so must not be hashed anew. Storage that fails here costs
-    /// the renewal, which the next login makes up for, and not the login.
+    /// False when the password is below the strength rule and so must not be hashed anew. Storage that fails here, or a
+    /// full gate, costs the renewal, which the next login makes up for, and not the login.
     /// </summary>
     private async Task<bool> RenewHashAsync(Account account, TypedPassword password, CancellationToken cancellation)
     {
@@ -114,15 +114,15 @@ public sealed class FetchApiKey(
             return false;
         }
 
-        var hash = await hasher.HashAsync(password);
         try
         {
+            var hash = await hasher.HashAsync(password, cancellation);
             if (!await accounts.SetPasswordHashAsync(account, hash, cancellation))
             {
                 log.HashRenewalOvertaken(account.UserId, account.Subdomain);
             }
         }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        catch (Exception fault) when (fault is HashingGateFullException || AccountTables.IsUnavailability(fault))
         {
             log.HashRenewalFailed(account.UserId, account.Subdomain, fault.GetType().Name);
         }

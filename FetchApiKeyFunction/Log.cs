@@ -1,5 +1,6 @@
 // Every event the process logs. None carries a password, a key, a hash, a query string or a typed user name.
 
+using FetchApiKeyFunction.Passwords.Argon2;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKeyFunction;
@@ -29,4 +30,16 @@ internal static partial class Log
 
     [LoggerMessage(22, LogLevel.Warning, "Argon2 is configured with {MemoryKib} KiB and {Passes} passes, below what OWASP advises (such as 19456 KiB and 2 passes)")]
     public static partial void HashCostIsLow(this ILogger log, int memoryKib, int passes);
+
+    [LoggerMessage(12, LogLevel.Warning, "Too many requests wait for hashing; one was turned away (invocation {Invocation})")]
+    public static partial void HashingGateFull(this ILogger log, string invocation);
+
+    [LoggerMessage(30, LogLevel.Information, "Argon2 runs on the path {Path}")]
+    public static partial void Argon2Chosen(this ILogger log, Argon2Path path);
+
+    [LoggerMessage(31, LogLevel.Critical, "The self-test of Argon2 failed on the path {Path}; Konscious computes in its place, slower and in more memory")]
+    public static partial void Argon2SelfTestFailed(this ILogger log, Argon2Path path);
+
+    [LoggerMessage(32, LogLevel.Warning, "The memory that passwords are hashed in lacks {Protection}: the system refused it")]
+    public static partial void HashingMemoryUnprotected(this ILogger log, string protection);
 }

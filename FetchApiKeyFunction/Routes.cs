@@ -11,11 +11,12 @@ using Microsoft.Extensions.Options;
 namespace FetchApiKeyFunction;
 
 /// <summary>What both hosts call: one request in, one reply out, and never an exception.</summary>
-public sealed class Routes
+public sealed class Routes : IDisposable
 {
     /// <summary>Whatever storage does, a client has its answer by then.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(9);
 
+    private readonly PasswordHasher _hasher;
     private readonly FetchApiKey _fetchApiKey;
     private readonly ServerSettings _serverSettings;
     private readonly bool _behindFunctionsHost;
@@ -28,8 +29,8 @@ public sealed class Routes
     public Routes(Settings settings, AccountTables tables, bool behindFunctionsHost, TimeProvider time, ILoggerFactory logs)
     {
         var realms = new RealmStore(tables, settings.RealmMaxAge, time);
-        var hasher = new PasswordHasher(settings.HashCost, settings.Ceilings);
-        _fetchApiKey = new FetchApiKey(realms, new AccountStore(tables), hasher, settings, logs.CreateLogger<FetchApiKey>());
+        _hasher = new PasswordHasher(settings.Hashing, time, logs.CreateLogger<PasswordHasher>());
+        _fetchApiKey = new FetchApiKey(realms, new AccountStore(tables), _hasher, settings, logs.CreateLogger<FetchApiKey>());
         _serverSettings = new ServerSettings(realms, settings);
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);
@@ -51,6 +52,8 @@ public sealed class Routes
             return Report(fault, context.Request);
         }
     }
+
+    public void Dispose() => _hasher.Dispose();
 
     private Task<Reply> DispatchAsync(HttpRequest request, CancellationToken cancellation)
     {
@@ -74,6 +77,12 @@ public sealed class Routes
     {
         var invocation = request.Headers["X-Azure-Functions-InvocationId"].ToString();
         invocation = Guid.TryParse(invocation, out _) ? invocation : "none";
+        if (fault is HashingGateFullException)
+        {
+            _log.HashingGateFull(invocation);
+            return Reply.Unavailable;
+        }
+
         if (AccountTables.IsUnavailability(fault))
         {
             if (!request.HttpContext.RequestAborted.IsCancellationRequested)

@@ -42,11 +42,12 @@ public sealed class Settings
     /// <summary>RealmCacheSeconds, 0 to 3600: how old a realm's settings may be at a login.</summary>
     public TimeSpan RealmMaxAge { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Argon2__memoryKib, Argon2__passes, Argon2__lanes, within the ceilings: of new hashes and of decoys.</summary>
-    public Argon2Cost HashCost { get; init; } = Argon2Cost.Default;
-
-    /// <summary>HashCeiling__memoryKib, __passes, __lanes, __pbkdf2Iterations: of stored hashes.</summary>
-    public HashCeilings Ceilings { get; init; } = new();
+    /// <summary>
+    /// Argon2__memoryKib, __passes, __lanes, within the ceilings, and Argon2__engine, built-in or konscious;
+    /// HashCeiling__memoryKib, __passes, __lanes, __pbkdf2Iterations;
+    /// Hashing__memoryMib, __slots, __laneThreads, __queueLength, __maxWaitMs.
+    /// </summary>
+    public required HashingSettings Hashing { get; init; }
 
     /// <summary>CorsAllowedOrigins: origins separated by commas, or *. Empty: no CORS headers, no preflight.</summary>
     public IReadOnlyList<string> CorsAllowedOrigins { get; init; } = [];
@@ -68,20 +69,22 @@ public sealed class Settings
             Pbkdf2Iterations = reader.Integer("HashCeiling:pbkdf2Iterations", new HashCeilings().Pbkdf2Iterations, 1, 100_000_000),
         };
         var lanes = reader.Integer("Argon2:lanes", Argon2Cost.Default.Lanes, 1, ceilings.Lanes);
+        var cost = new Argon2Cost(
+            reader.Integer("Argon2:memoryKib", Argon2Cost.Default.MemoryKib, 8 * lanes, ceilings.MemoryKib),
+            reader.Integer("Argon2:passes", Argon2Cost.Default.Passes, 1, ceilings.Passes),
+            lanes);
+        var useKonscious = reader.Choice("Argon2:engine", "built-in", "konscious") == "konscious";
         var settings = new Settings
         {
             Storage = reader.Storage(),
             ExternalHosts = reader.ExternalHosts(answersRequests),
             RealmMaxAge = TimeSpan.FromSeconds(reader.Integer("RealmCacheSeconds", 30, 0, 3600)),
-            HashCost = new Argon2Cost(
-                reader.Integer("Argon2:memoryKib", Argon2Cost.Default.MemoryKib, 8 * lanes, ceilings.MemoryKib),
-                reader.Integer("Argon2:passes", Argon2Cost.Default.Passes, 1, ceilings.Passes),
-                lanes),
-            Ceilings = ceilings,
+            Hashing = new HashingSettings(cost, ceilings, reader.Gate(cost, useKonscious), useKonscious),
             CorsAllowedOrigins = reader.Origins("CorsAllowedOrigins"),
         };
-        reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes");
+        reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes", "engine");
         reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
+        reader.RefuseUnknown("Hashing", "memoryMib", "slots", "laneThreads", "queueLength", "maxWaitMs");
         reader.RefuseUnknown("AccountStorage", "tableServiceUri", "clientId", "credential");
         return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
     }
@@ -109,6 +112,41 @@ public sealed class Settings
 
             Faults.Add($"{Variable(key)}: must be a whole number from {min} to {max}");
             return fallback;
+        }
+
+        /// <summary>One of the values; the first when there is none.</summary>
+        public string Choice(string key, params string[] values)
+        {
+            if (Text(key) is not { } text)
+            {
+                return values[0];
+            }
+
+            if (!values.Contains(text, StringComparer.Ordinal))
+            {
+                Faults.Add($"{Variable(key)}: must be {string.Join(" or ", values)}");
+            }
+
+            return text;
+        }
+
+        public GateLimits Gate(Argon2Cost cost, bool useKonscious)
+        {
+            var defaults = new GateLimits();
+            var limits = new GateLimits
+            {
+                MemoryBytes = Integer("Hashing:memoryMib", 0, 0, 1024 * 1024) * 1024L * 1024,
+                Slots = Integer("Hashing:slots", 0, 0, 256),
+                LaneThreads = Integer("Hashing:laneThreads", 0, 0, 64),
+                QueueLength = Integer("Hashing:queueLength", defaults.QueueLength, 1, 100_000),
+                MaxWait = TimeSpan.FromMilliseconds(Integer("Hashing:maxWaitMs", (int)defaults.MaxWait.TotalMilliseconds, 1, 8000)),
+            };
+            if (HashingGate.SlotsFor(PasswordHasher.SlotBytes(cost, useKonscious), limits) < 1)
+            {
+                Faults.Add("Hashing__memoryMib: leaves no room for a hash of Argon2__memoryKib");
+            }
+
+            return limits;
         }
 
         public StorageSettings Storage()

@@ -71,6 +71,7 @@ public static class CustomHandler
 
         var app = builder.Build();
         var routes = new Routes(settings, tables, listener.BehindFunctionsHost, time, app.Services.GetRequiredService<ILoggerFactory>());
+        app.Lifetime.ApplicationStopped.Register(routes.Dispose);
         app.Run(async context => await (await routes.AnswerAsync(context)).ExecuteAsync(context));
         return app;
     }
@@ -90,9 +91,9 @@ public static class CustomHandler
             log.StorageUncheckedAtStart(fault.GetType().Name);
         }
 
-        if (settings.HashCost.IsBelowAdvice)
+        if (settings.Hashing.Cost.IsBelowAdvice)
         {
-            log.HashCostIsLow(settings.HashCost.MemoryKib, settings.HashCost.Passes);
+            log.HashCostIsLow(settings.Hashing.Cost.MemoryKib, settings.Hashing.Cost.Passes);
         }
 
         await app.StartAsync(cancellation);

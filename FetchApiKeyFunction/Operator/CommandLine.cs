@@ -179,7 +179,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
             Verb("import", "Import accounts with their hashes and keys.", [file, skipInvalid], (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open();
-                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Ceilings, time);
+                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, time);
                 return import.RunAsync(arguments.GetRequiredValue(file), arguments.GetValue(skipInvalid),
                     ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),

@@ -44,7 +44,7 @@ public static class LocalDemo
 
         // Below the strength rule, which the documentation's example is free to be.
         using var password = TypedPassword.FromText(Password);
-        var hash = await new PasswordHasher(settings.HashCost, settings.Ceilings).HashAsync(password);
+        var hash = await NewHash.OfAsync(password, settings.Hashing, time);
         var account = new Account("", UserId, Email, hash, ApiKey, IsActive: true, Account.Roles["administrator"], time.GetUtcNow());
         await new AccountStore(tables).AddAsync(account, EmailAddress.TryParse(Email)!, cancellation);
     }

@@ -2,6 +2,7 @@
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Passwords;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Operator;
 
@@ -10,8 +11,6 @@ public sealed class UserCommands(
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
-
-    private readonly PasswordHasher _hasher = new(settings.HashCost, settings.Ceilings);
 
     public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
     {
@@ -105,7 +104,7 @@ public sealed class UserCommands(
     {
         using var password = await prompt.ReadAsync();
         return PasswordStrength.IsEnough(password)
-            ? await _hasher.HashAsync(password)
+            ? await NewHash.OfAsync(password, settings.Hashing, time)
             : throw new OperatorException($"Too weak: {PasswordStrength.Rule}.");
     }
 
@@ -120,7 +119,7 @@ public sealed class UserCommands(
         }
     }
 
-    private string Describe(string stored) => StoredHash.Parse(stored, settings.Ceilings) switch
+    private string Describe(string stored) => StoredHash.Parse(stored, settings.Hashing.Ceilings) switch
     {
         Argon2Hash { Cost: var cost } hash => $"{Argon2Hash.Name(hash.Variant)}, {cost.MemoryKib} KiB, {cost.Passes} passes, {cost.Lanes} lanes",
         Pbkdf2Hash { Iterations: var iterations } => $"pbkdf2_sha256, {iterations} iterations",
@@ -137,4 +136,14 @@ public sealed class UserCommands(
         ("is_active", account.IsActive),
         ("created", account.Created),
     ];
+}
+
+/// <summary>A password hashed outside the server, one at a time.</summary>
+public static class NewHash
+{
+    public static async Task<string> OfAsync(TypedPassword password, HashingSettings settings, TimeProvider time)
+    {
+        using var hasher = new PasswordHasher(settings with { Gate = settings.Gate with { Slots = 1 } }, time, NullLogger.Instance);
+        return await hasher.HashAsync(password, CancellationToken.None);
+    }
 }

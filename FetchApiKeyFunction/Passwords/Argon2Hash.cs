@@ -1,19 +1,13 @@
-// Argon2 as stored: RFC 9106 for the function, the PHC string format for the encoding, Konscious for the arithmetic.
+// Argon2 as stored: RFC 9106 for the function, the PHC string format for the encoding.
 
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
-using Konscious.Security.Cryptography;
+using FetchApiKeyFunction.Passwords.Argon2;
 
 namespace FetchApiKeyFunction.Passwords;
 
-public enum Argon2Variant
-{
-    Argon2d,
-    Argon2i,
-    Argon2id,
-}
 
 /// <summary>What one hash costs: memory in KiB (at least 8 a lane), passes (at least 1), lanes (at least 1).</summary>
 public sealed record Argon2Cost(int MemoryKib, int Passes, int Lanes)
@@ -26,15 +20,11 @@ public sealed record Argon2Cost(int MemoryKib, int Passes, int Lanes)
 }
 
 /// <summary>
-/// One stored Argon2 hash. Legal ranges, RFC 9106 section 3.1: memory 8 x lanes KiB and more, passes 1 and more, lanes
-/// 1 to 2^24-1, salt 8 bytes and more (the section recommends 16), tag 4 bytes and more; the upper ends are
-/// <see cref="HashCeilings"/>. Version 0x13 alone: Konscious does not compute the older 0x10.
+/// One stored Argon2 hash. Legal ranges are those of <see cref="Argon2Parameters"/>; the upper ends are
+/// <see cref="HashCeilings"/>. A string without a version is of version 0x10, as the format has it.
 /// </summary>
-public sealed partial record Argon2Hash(Argon2Variant Variant, Argon2Cost Cost, byte[] Salt, byte[] Tag) : StoredHash
+public sealed partial record Argon2Hash(Argon2Variant Variant, int Version, Argon2Cost Cost, byte[] Salt, byte[] Tag) : StoredHash
 {
-    private const int Version = 0x13;
-    private const int MinSaltBytes = 8;
-    private const int MinTagBytes = 4;
     private const int NewSaltCharacters = 22;
     private const int NewTagBytes = 32;
     private const string Alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -47,9 +37,10 @@ public sealed partial record Argon2Hash(Argon2Variant Variant, Argon2Cost Cost, 
             return new RefusedHash("a malformed Argon2 string");
         }
 
-        if (Number(match, "v") != Version)
+        var version = match.Groups["v"].Success ? Number(match, "v") : Argon2Parameters.OldVersion;
+        if (version is not (Argon2Parameters.CurrentVersion or Argon2Parameters.OldVersion))
         {
-            return new RefusedHash("of an Argon2 version other than 19");
+            return new RefusedHash("of an unknown Argon2 version");
         }
 
         var (memory, passes, lanes) = (Number(match, "m"), Number(match, "t"), Number(match, "p"));
@@ -58,13 +49,13 @@ public sealed partial record Argon2Hash(Argon2Variant Variant, Argon2Cost Cost, 
             return new RefusedHash("dearer than the ceilings allow");
         }
 
-        if (passes < 1 || lanes < 1 || memory < 8 * lanes)
+        if (memory < Argon2Parameters.MinMemoryKibPerLane * lanes)
         {
             return new RefusedHash("with Argon2 parameters outside RFC 9106");
         }
 
-        if (UnpaddedBase64.Decode(match.Groups["salt"].Value) is not { Length: >= MinSaltBytes and <= HashCeilings.Bytes } salt
-            || UnpaddedBase64.Decode(match.Groups["tag"].Value) is not { Length: >= MinTagBytes and <= HashCeilings.Bytes } tag)
+        if (UnpaddedBase64.Decode(match.Groups["salt"].Value) is not { Length: >= Argon2Parameters.MinSaltBytes and <= HashCeilings.Bytes } salt
+            || UnpaddedBase64.Decode(match.Groups["tag"].Value) is not { Length: >= Argon2Parameters.MinTagBytes and <= HashCeilings.Bytes } tag)
         {
             return new RefusedHash("with a salt or tag of an impossible length");
         }
@@ -75,23 +66,19 @@ public sealed partial record Argon2Hash(Argon2Variant Variant, Argon2Cost Cost, 
             "i" => Argon2Variant.Argon2i,
             _ => Argon2Variant.Argon2d,
         };
-        return new Argon2Hash(variant, new Argon2Cost((int)memory, (int)passes, (int)lanes), salt, tag);
+        return new Argon2Hash(variant, (int)version, new Argon2Cost((int)memory, (int)passes, (int)lanes), salt, tag);
     }
 
-    /// <summary>A new Argon2id hash with a random salt in Django's form: 22 alphanumerics, 32 bytes of tag.</summary>
-    public static async Task<Argon2Hash> CreateAsync(Argon2Cost cost, TypedPassword password)
-    {
-        var salt = Encoding.ASCII.GetBytes(RandomNumberGenerator.GetString(Alphanumerics, NewSaltCharacters));
-        var untagged = new Argon2Hash(Argon2Variant.Argon2id, cost, salt, new byte[NewTagBytes]);
-        return untagged with { Tag = await untagged.ComputeAsync(password.Utf8) };
-    }
+    /// <summary>Argon2id with a random salt in Django's form, 22 alphanumerics, and room for a tag of 32 bytes.</summary>
+    public static Argon2Hash NewUntagged(Argon2Cost cost) => new(
+        Argon2Variant.Argon2id, Argon2Parameters.CurrentVersion, cost,
+        Encoding.ASCII.GetBytes(RandomNumberGenerator.GetString(Alphanumerics, NewSaltCharacters)), new byte[NewTagBytes]);
 
-    /// <summary>Whether a hash made today would have this variant, cost and tag length.</summary>
+    public Argon2Parameters Parameters => new(Variant, Version, Cost.MemoryKib, Cost.Passes, Cost.Lanes, Tag.Length);
+
+    /// <summary>Whether a hash made today would have this variant, version, cost and tag length.</summary>
     public bool IsCurrent(Argon2Cost configured) =>
-        Variant == Argon2Variant.Argon2id && Cost == configured && Tag.Length == NewTagBytes;
-
-    public async Task<bool> MatchesAsync(TypedPassword password) =>
-        CryptographicOperations.FixedTimeEquals(await ComputeAsync(password.Utf8), Tag);
+        Variant == Argon2Variant.Argon2id && Version == Argon2Parameters.CurrentVersion && Cost == configured && Tag.Length == NewTagBytes;
 
     /// <summary>Django's encoding.</summary>
     public string Encode() => string.Create(CultureInfo.InvariantCulture,
@@ -106,24 +93,9 @@ public sealed partial record Argon2Hash(Argon2Variant Variant, Argon2Cost Cost, 
         _ => "argon2d",
     };
 
-    private async Task<byte[]> ComputeAsync(byte[] password)
-    {
-        using Argon2 argon2 = Variant switch
-        {
-            Argon2Variant.Argon2id => new Argon2id(password),
-            Argon2Variant.Argon2i => new Argon2i(password),
-            _ => new Argon2d(password),
-        };
-        argon2.MemorySize = Cost.MemoryKib;
-        argon2.Iterations = Cost.Passes;
-        argon2.DegreeOfParallelism = Cost.Lanes;
-        argon2.Salt = Salt;
-        return await argon2.GetBytesAsync(Tag.Length);
-    }
-
     /// <summary>Numbers have no sign and no leading zero, and ten digits hold any that fits the format.</summary>
     private static long Number(Match match, string group) => long.Parse(match.Groups[group].Value, NumberStyles.None, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex("""\A\$argon2(?<variant>id|i|d)\$v=(?<v>[1-9][0-9]{0,9})\$m=(?<m>[1-9][0-9]{0,9}),t=(?<t>[1-9][0-9]{0,9}),p=(?<p>[1-9][0-9]{0,9})\$(?<salt>[A-Za-z0-9+/]+)\$(?<tag>[A-Za-z0-9+/]+)\z""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex("""\A\$argon2(?<variant>id|i|d)(?:\$v=(?<v>[1-9][0-9]{0,9}))?\$m=(?<m>[1-9][0-9]{0,9}),t=(?<t>[1-9][0-9]{0,9}),p=(?<p>[1-9][0-9]{0,9})\$(?<salt>[A-Za-z0-9+/]+)\$(?<tag>[A-Za-z0-9+/]+)\z""", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture)]
     private static partial Regex PhcString();
 }

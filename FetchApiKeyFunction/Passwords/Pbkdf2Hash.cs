@@ -32,10 +32,13 @@ public sealed partial record Pbkdf2Hash(int Iterations, byte[] Salt, byte[] Key)
             : new RefusedHash("with a salt or key of an impossible length");
     }
 
-    /// <summary>The whole work in one call, away from the caller's thread.</summary>
-    public Task<bool> MatchesAsync(TypedPassword password) => Task.Run(() =>
-        CryptographicOperations.FixedTimeEquals(
-            Rfc2898DeriveBytes.Pbkdf2(password.Utf8, Salt, Iterations, HashAlgorithmName.SHA256, KeyBytes), Key));
+    /// <summary>The whole work in one call of the framework's.</summary>
+    public bool Matches(TypedPassword password)
+    {
+        Span<byte> key = stackalloc byte[KeyBytes];
+        Rfc2898DeriveBytes.Pbkdf2(password.Utf8, Salt, key, Iterations, HashAlgorithmName.SHA256);
+        return CryptographicOperations.FixedTimeEquals(key, Key);
+    }
 
     public override string ToString() => "(pbkdf2 hash)";
 

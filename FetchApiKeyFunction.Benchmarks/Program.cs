@@ -1,0 +1,40 @@
+// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `bdn` runs BenchmarkDotNet.
+
+using BenchmarkDotNet.Running;
+using FetchApiKeyFunction.Benchmarks;
+
+switch (args)
+{
+    case ["engine", .. var options]:
+        return EngineComparison.Run(Options.Parse(options));
+    case ["peak", var contender, var set, .. var options]:
+        return EngineComparison.PrintPeak(contender, set, Options.Parse(options));
+    case ["logins", .. var options]:
+        return await EndpointLoad.LoginsAsync(Options.Parse(options));
+    case ["burst", ..]:
+        return await EndpointLoad.BurstAsync();
+    case ["bdn", .. var options]:
+        BenchmarkRunner.Run<EngineBenchmarks>(args: options);
+        return 0;
+    default:
+        Console.Error.WriteLine("Benchmarks: engine | logins | burst | bdn; see CONTRIBUTING.md");
+        return 2;
+}
+
+namespace FetchApiKeyFunction.Benchmarks
+{
+    /// <param name="Rounds">How often each contender runs, in turn with the others.</param>
+    /// <param name="LibArgon2">Path of a libargon2 to compare with.</param>
+    /// <param name="Plot">Where to write the plot; null for none.</param>
+    internal sealed record Options(int Rounds, string LibArgon2, string? Plot)
+    {
+        public static Options Parse(string[] args)
+        {
+            string? Value(string name) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : null;
+            return new Options(
+                int.Parse(Value("--rounds") ?? "15", System.Globalization.CultureInfo.InvariantCulture),
+                Value("--libargon2") ?? "libargon2.so.1",
+                Value("--plot"));
+        }
+    }
+}

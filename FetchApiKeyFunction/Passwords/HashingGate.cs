@@ -1,0 +1,272 @@
+// Who hashes when: a bounded number of hashes at once, on threads and in memory of their own, and a short queue before them.
+
+using System.Runtime.InteropServices;
+using FetchApiKeyFunction.Passwords.Argon2;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction.Passwords;
+
+/// <summary>The queue was full, or a place in it was not reached in time. The client may try again.</summary>
+public sealed class HashingGateFullException : Exception
+{
+    public HashingGateFullException()
+        : base("Too busy to hash.")
+    {
+    }
+}
+
+/// <summary>What bounds the gate.</summary>
+public sealed record GateLimits
+{
+    /// <summary>Bytes for all hashes together; 0 for half of the memory that the process may use.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>Hashes at once; 0 for one a processor, as far as the memory goes.</summary>
+    public int Slots { get; init; }
+
+    /// <summary>Threads that a hash which begins alone may use; 0 for one a processor.</summary>
+    public int LaneThreads { get; init; }
+
+    /// <summary>Hashes that may wait.</summary>
+    public int QueueLength { get; init; } = 256;
+
+    /// <summary>How long one may wait.</summary>
+    public TimeSpan MaxWait { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>
+/// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
+/// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
+/// it has all the memory to itself, and a reserve besides where the slots together are smaller than the ceiling; one that
+/// needs more than the limits have is not computed (<see cref="Fits"/>). First come, first served: while such a hash waits
+/// at the head, nobody overtakes it.
+/// </summary>
+public sealed partial class HashingGate : IDisposable
+{
+    private readonly object _lock = new();
+    private readonly LinkedList<Job> _queue = new();
+    private readonly Thread[] _workers;
+    private readonly Lazy<HashingMemory?> _memory;
+    private readonly Lazy<LaneCrew?> _crew;
+    private readonly long _slotBytes;
+    private readonly long _largestBytes;
+    private readonly GateLimits _limits;
+    private readonly TimeProvider _time;
+    private int _running;
+    private bool _isExclusive;
+    private bool _isDisposed;
+
+    /// <param name="ceilingKib">What the dearest stored hash may take, if the limits have as much.</param>
+    internal HashingGate(IArgon2 argon2, Argon2Cost cost, int ceilingKib, GateLimits limits, TimeProvider time, ILogger log)
+    {
+        var hashBytes = (long)cost.MemoryKib * Argon2Kernel.BlockBytes;
+        (Slots, _limits, _time) = (SlotsFor(argon2.MemoryFactor * hashBytes, limits), limits, time);
+        _slotBytes = hashBytes;
+        _largestBytes = Math.Max(Slots * hashBytes, Math.Min((long)ceilingKib * Argon2Kernel.BlockBytes, MemoryOf(limits) / argon2.MemoryFactor));
+        // Taken and locked by the first worker, so that the process need not wait for it.
+        _memory = new(() => argon2 is BuiltInArgon2 ? NewMemory(log) : null);
+        var laneThreads = limits.LaneThreads == 0 ? Environment.ProcessorCount : limits.LaneThreads;
+        _crew = new(() => laneThreads > 1 && argon2 is BuiltInArgon2 ? new LaneCrew(laneThreads, LowerPriority) : null);
+        _workers = new Thread[Slots];
+        for (var i = 0; i < Slots; i++)
+        {
+            var slot = i;
+            _workers[i] = new Thread(() => Work(slot)) { IsBackground = true, Name = $"hashing-{slot}" };
+            _workers[i].Start();
+        }
+    }
+
+    /// <summary>Hashes computed at once.</summary>
+    public int Slots { get; }
+
+    /// <summary>How many slots the limits leave room for; 0 when not even one.</summary>
+    public static int SlotsFor(long slotBytes, GateLimits limits)
+    {
+        return (int)Math.Min(MemoryOf(limits) / slotBytes, limits.Slots == 0 ? Environment.ProcessorCount : limits.Slots);
+    }
+
+    /// <summary>Whether a hash of that much memory can be computed at all.</summary>
+    public bool Fits(int memoryKib) => (long)memoryKib * Argon2Kernel.BlockBytes <= _largestBytes;
+
+    /// <summary>
+    /// Runs <paramref name="work"/> on one of the gate's threads when its turn comes. Once it has begun it is seen through,
+    /// whatever becomes of the request, so that what it reads may be wiped as soon as this returns.
+    /// </summary>
+    /// <param name="memoryKib">What the work takes from its workspace; 0 for none.</param>
+    /// <exception cref="HashingGateFullException">No turn came in time.</exception>
+    /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
+    internal async Task<bool> RunAsync(int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
+    {
+        var job = new Job(work, needsAllSlots: (long)memoryKib * Argon2Kernel.BlockBytes > _slotBytes);
+        lock (_lock)
+        {
+            if (_queue.Count >= _limits.QueueLength)
+            {
+                throw new HashingGateFullException();
+            }
+
+            _queue.AddLast(job.Place);
+            Monitor.PulseAll(_lock);
+        }
+
+        using var patience = new CancellationTokenSource(_limits.MaxWait, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
+        using var withdrawal = either.Token.Register(() => Withdraw(job, cancellation));
+        return await job.Result.Task;
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            Monitor.PulseAll(_lock);
+        }
+
+        foreach (var worker in _workers)
+        {
+            worker.Join();
+        }
+
+        _crew.Value?.Dispose();
+        _memory.Value?.Dispose();
+    }
+
+    private static long MemoryOf(GateLimits limits) =>
+        limits.MemoryBytes == 0 ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 : limits.MemoryBytes;
+
+    private void Withdraw(Job job, CancellationToken cancellation)
+    {
+        lock (_lock)
+        {
+            if (job.Place.List is null)
+            {
+                return;
+            }
+
+            _queue.Remove(job.Place);
+            // The one that waited for it to go may be next.
+            Monitor.PulseAll(_lock);
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            job.Result.TrySetCanceled(cancellation);
+        }
+        else
+        {
+            job.Result.TrySetException(new HashingGateFullException());
+        }
+    }
+
+    private void Work(int slot)
+    {
+        LowerPriority();
+        _ = _memory.Value;
+        while (Next(out var isAlone) is { } job)
+        {
+            var workspace = new HashingWorkspace(_memory.Value, job.NeedsAllSlots ? 0 : slot * _slotBytes, isAlone ? _crew.Value : null);
+            try
+            {
+                job.Result.TrySetResult(job.Work(workspace));
+            }
+            catch (Exception fault)
+            {
+                // Not swallowed: it goes to whoever asked for the work.
+                job.Result.TrySetException(fault);
+            }
+            finally
+            {
+                lock (_lock)
+                {
+                    _running--;
+                    _isExclusive = false;
+                    Monitor.PulseAll(_lock);
+                }
+            }
+        }
+    }
+
+    /// <summary>Waits for the head of the queue to have its turn; null when the gate closes.</summary>
+    /// <param name="isAlone">Whether nothing else runs or waits, so that the work may use other processors too.</param>
+    private Job? Next(out bool isAlone)
+    {
+        lock (_lock)
+        {
+            while (!_isDisposed)
+            {
+                if (_queue.First?.Value is { } job && !_isExclusive && (_running == 0 || !job.NeedsAllSlots))
+                {
+                    _queue.RemoveFirst();
+                    isAlone = _running == 0 && _queue.Count == 0;
+                    _running++;
+                    _isExclusive = job.NeedsAllSlots;
+                    return job;
+                }
+
+                Monitor.Wait(_lock);
+            }
+
+            isAlone = false;
+            return null;
+        }
+    }
+
+    private HashingMemory NewMemory(ILogger log)
+    {
+        var memory = new HashingMemory(_slotBytes * Slots, _largestBytes);
+        if (memory.Unprotected.Count > 0)
+        {
+            log.HashingMemoryUnprotected(string.Join(" and ", memory.Unprotected));
+        }
+
+        return memory;
+    }
+
+    /// <summary>.NET's thread priorities mean nothing on Linux; there the calling thread becomes nicer.</summary>
+    private static void LowerPriority()
+    {
+        const int ThisThread = 0;
+        const int Nicer = 5;
+        if (OperatingSystem.IsLinux())
+        {
+            _ = SetPriority(ThisThread, ThisThread, Nicer);
+        }
+        else
+        {
+            Thread.CurrentThread.Priority = ThreadPriority.BelowNormal;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "setpriority")]
+    private static partial int SetPriority(int which, int who, int value);
+
+    private sealed class Job
+    {
+        public Job(Func<HashingWorkspace, bool> work, bool needsAllSlots)
+        {
+            (Work, NeedsAllSlots) = (work, needsAllSlots);
+            Place = new LinkedListNode<Job>(this);
+        }
+
+        public Func<HashingWorkspace, bool> Work { get; }
+
+        public bool NeedsAllSlots { get; }
+
+        public LinkedListNode<Job> Place { get; }
+
+        public TaskCompletionSource<bool> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
+
+/// <summary>What a hash is computed with: its part of the gate's memory, and helpers if it is alone.</summary>
+internal readonly unsafe struct HashingWorkspace(HashingMemory? memory, long offset, LaneCrew? crew)
+{
+    public LaneCrew? Crew => crew;
+
+    public ulong* Take(long bytes) => offset + bytes <= memory!.Bytes
+        ? (ulong*)((byte*)memory.Blocks + offset)
+        : throw new InvalidOperationException("A hash asked for more memory than the gate let it in for.");
+
+    public void Wipe(long bytes) => memory!.Wipe(offset, bytes);
+}

@@ -29,6 +29,8 @@ internal abstract partial class Contender : IDisposable
             all.Add(new Engine(path));
         }
 
+        all.Add(new EngineWithHelpers());
+
         all.Add(new Konscious());
         all.Add(new Sodium());
         if (NativeLibrary.TryLoad(libArgon2, out var library))
@@ -66,6 +68,33 @@ internal abstract partial class Contender : IDisposable
             if (_memory.IsValueCreated)
             {
                 _memory.Value.Dispose();
+            }
+
+            base.Dispose();
+        }
+    }
+
+    /// <summary>A thread a processor, as the gate lets a hash that begins alone.</summary>
+    private sealed class EngineWithHelpers : Contender
+    {
+        private readonly Lazy<HashingMemory> _memory = new(() => new HashingMemory(102400L * 1024, 102400L * 1024));
+        private readonly Lazy<LaneCrew> _crew = new(() => new LaneCrew(Environment.ProcessorCount, () => { }));
+
+        public override string Name => $"engine {Argon2Engine.BestPath}, {Environment.ProcessorCount} threads";
+
+        public override byte[] Hash(Argon2Cost cost)
+        {
+            var tag = new byte[32];
+            new BuiltInArgon2(Argon2Engine.BestPath).Derive(ParametersOf(cost), Password, Salt, new HashingWorkspace(_memory.Value, 0, _crew.Value), tag);
+            return tag;
+        }
+
+        public override void Dispose()
+        {
+            if (_memory.IsValueCreated)
+            {
+                _memory.Value.Dispose();
+                _crew.Value.Dispose();
             }
 
             base.Dispose();

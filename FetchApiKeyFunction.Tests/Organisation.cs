@@ -14,6 +14,8 @@ public sealed class Organisation : IAsyncLifetime
     /// <summary>Made by Django 3.2.25: argon2i, m=512, t=2, p=2, a 16-byte hash, of "abcd1234".</summary>
     public const string OldHash = "argon2$argon2i$v=19$m=512,t=2,p=2$c2FsdHNhbHRzYWx0$SsXVj4HuQoC5KHcD99MoJg";
 
+    internal string TablePrefix { get; private set; } = "";
+
     internal AccountTables Tables { get; private set; } = null!;
 
     internal AccountStore Accounts { get; private set; } = null!;
@@ -22,7 +24,10 @@ public sealed class Organisation : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        Tables = await SharedAzurite.NewTablesAsync();
+        var storage = await SharedAzurite.NewStorageAsync();
+        TablePrefix = storage.TablePrefix;
+        Tables = AccountTables.Open(storage);
+        await Tables.CreateAsync(CancellationToken.None);
         Accounts = new AccountStore(Tables);
         await AddRealmAsync(new Realm("", "Zulip & Söhne", "<p>The coolest place in the universe.</p>", "/icon.png", null, true, PasswordBackends.Email));
         await AddRealmAsync(new Realm("acme", "Acme", "", "", "https://chat.example.org", true, PasswordBackends.Email));

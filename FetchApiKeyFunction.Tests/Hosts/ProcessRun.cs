@@ -58,6 +58,8 @@ internal sealed partial class ProcessRun : IDisposable
         return run;
     }
 
+    public int ProcessId => _process.Id;
+
     public async Task WaitForAsync(string text)
     {
         using var limit = new CancellationTokenSource(Limit);

@@ -309,7 +309,8 @@ public sealed class FetchApiKeyTests(Organisation organisation) : IClassFixture<
         Assert.Equal("nosniff", answer.Headers["X-Content-Type-Options"]);
         Assert.Equal("Accept-Language", answer.Headers["Vary"]);
         Assert.Equal("en", answer.Headers["Content-Language"]);
-        string[] allowed = ["Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "Vary", "Content-Language", "Date", "Allow"];
+        string[] allowed = ["Content-Type", "Content-Length", "Cache-Control", "X-Content-Type-Options", "Vary", "Content-Language", "Date", "Allow",
+            "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"];
         Assert.Empty(answer.Headers.Keys.Except(allowed, StringComparer.OrdinalIgnoreCase));
     }
 }

@@ -1,5 +1,6 @@
 // Settings: what they read, what they refuse, and that every fault is told at once.
 
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Configuration;
 
@@ -20,6 +21,10 @@ public sealed class SettingsTests
         Assert.Equal(TimeSpan.FromSeconds(30), settings.RealmMaxAge);
         Assert.Equal(new GateLimits { MemoryBytes = 0, Slots = 0, LaneThreads = 0, QueueLength = 256, MaxWait = TimeSpan.FromSeconds(5) }, settings.Hashing.Gate);
         Assert.False(settings.Hashing.UseKonscious);
+        Assert.Equal(
+            new AttemptSettings { PerAccount = 5, Window = TimeSpan.FromMinutes(30), PerAccountDaily = 50, PerAddress = 100, PerSharedAddress = 1000 },
+            settings.Attempts);
+        Assert.Null(settings.ClientAddress);
         Assert.Empty(settings.CorsAllowedOrigins);
         Assert.Equal("", settings.Storage.TablePrefix);
     }
@@ -51,13 +56,15 @@ public sealed class SettingsTests
         var fault = Assert.Throws<InvalidSettingsException>(() => Read(
             ("AccountStorage", "AccountKey=s3cr3t"), ("TablePrefix", "1x"), ("ExternalHost", "https://x/"), ("RealmCacheSeconds", "-1"),
             ("Argon2:memoryKib", "63"), ("Argon2:passes", "zero"), ("Argon2:memoryKB", "1"), ("HashCeiling:lanes", "256"),
-            ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"), ("CorsAllowedOrigins", "https://a.example/path")));
+            ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"),
+            ("AttemptLimit:perAccount", "0"), ("AttemptLimit:perDay", "9"), ("ClientAddress:header", "X Y"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "https://a.example/path")));
 
         string[] named =
         [
             "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
             "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
             "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:",
+            "AttemptLimit__perAccount:", "AttemptLimit__perDay:", "ClientAddress__header:", "ClientAddress__trustedHops:",
         ];
         Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));
         Assert.Equal(named.Length, fault.Faults.Count);

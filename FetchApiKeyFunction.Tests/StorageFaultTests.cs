@@ -22,7 +22,7 @@ public sealed class StorageFaultTests
         var accounts = new Mock<TableClient>();
         accounts.Setup(ReadAccount).ThrowsAsync(Fault(fault));
 
-        await using var server = await TestServer.StartAsync(Tables(accounts));
+        await using var server = await TestServer.StartAsync(await TablesAsync(accounts));
         var answer = await server.LogInAsync("iago@zulip.com", Strong);
 
         Assert.Equal((503, TestServer.Golden("E18")), (answer.Status, answer.Body));
@@ -42,7 +42,7 @@ public sealed class StorageFaultTests
         accounts.Setup(ReadAccount).ReturnsAsync(Response.FromValue(account.ToRow(EmailAddress.TryParse(account.Email)!), Mock.Of<Response>()));
         accounts.Setup(WriteAccount).ThrowsAsync(Fault(fault));
 
-        await using var server = await TestServer.StartAsync(Tables(accounts));
+        await using var server = await TestServer.StartAsync(await TablesAsync(accounts));
         var answer = await server.LogInAsync("iago@zulip.com", Strong);
 
         Assert.Equal(200, answer.Status);
@@ -57,7 +57,7 @@ public sealed class StorageFaultTests
         var accounts = new Mock<TableClient>();
         accounts.Setup(ReadAccount).ThrowsAsync(new InvalidOperationException("s3cr3t"));
 
-        await using var server = await TestServer.StartAsync(Tables(accounts));
+        await using var server = await TestServer.StartAsync(await TablesAsync(accounts));
         var answer = await server.LogInAsync("iago@zulip.com", Strong);
 
         Assert.Equal((500, TestServer.Golden("E17")), (answer.Status, answer.Body));
@@ -86,7 +86,7 @@ public sealed class StorageFaultTests
     }
 
     /// <summary>Tables that exist, with the root realm in them and the given accounts.</summary>
-    private static AccountTables Tables(Mock<TableClient> accounts)
+    private static async Task<AccountTables> TablesAsync(Mock<TableClient> accounts)
     {
         var realm = new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email).ToRow();
         var realms = new Mock<TableClient>();
@@ -94,8 +94,9 @@ public sealed class StorageFaultTests
             .Returns(Pages(realm));
         var service = new Mock<TableServiceClient>();
         service.Setup(client => client.QueryAsync(It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>()))
-            .Returns(Pages(new Azure.Data.Tables.Models.TableItem("realms"), new("accounts"), new("userids")));
+            .Returns(Pages(new Azure.Data.Tables.Models.TableItem("realms"), new("accounts"), new("userids"), new("attempts")));
         service.Setup(client => client.GetTableClient("realms")).Returns(realms.Object);
+        service.Setup(client => client.GetTableClient("attempts")).Returns((await SharedAzurite.NewTablesAsync()).Attempts);
         service.Setup(client => client.GetTableClient("accounts")).Returns(accounts.Object);
         return new AccountTables(service.Object, "");
     }

@@ -5,6 +5,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Hosting;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.AspNetCore.Builder;
@@ -39,6 +40,9 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Every line logged so far, exceptions included.</summary>
     public IReadOnlyCollection<string> Log => _log.Lines;
 
+    /// <summary>So many attempts that no test meets the limit which is not about it.</summary>
+    public static readonly AttemptSettings ManyAttempts = new() { PerAccount = 1000, PerAccountDaily = 1000, PerAddress = 1000 };
+
     public static Settings NewSettings(params string[] corsOrigins) => new()
     {
         // The tests hand their own tables over.
@@ -46,6 +50,7 @@ internal sealed class TestServer : IAsyncDisposable
         ExternalHosts = ["zulip.example.com", "127.0.0.1"],
         RealmMaxAge = TimeSpan.Zero,
         Hashing = Hashing,
+        Attempts = ManyAttempts,
         CorsAllowedOrigins = corsOrigins,
     };
 

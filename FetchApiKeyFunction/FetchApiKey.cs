@@ -1,6 +1,7 @@
 // POST /api/v1/fetch_api_key: the login, start to finish.
 
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
@@ -12,7 +13,8 @@ namespace FetchApiKeyFunction;
 /// and a step that refuses ends the login.
 /// </summary>
 public sealed class FetchApiKey(
-    RealmStore realms, AccountStore accounts, PasswordHasher hasher, Settings settings, ILogger<FetchApiKey> log)
+    RealmStore realms, LoginAttempts attempts, AccountStore accounts, PasswordHasher hasher,
+    Settings settings, ClientAddressSettings clientAddress, ILogger<FetchApiKey> log)
 {
     public async Task<Reply> AnswerAsync(HttpRequest request, RequestOrigin origin, CancellationToken cancellation)
     {
@@ -48,16 +50,37 @@ public sealed class FetchApiKey(
                 return Reply.InvalidEmail;
             }
 
-            // Check 6 of the contract, the attempt limit (E16), has its place here: before anything about the account
-            // is known, and before any work is spent on the password.
-
-            if (!realm.Backends.HasFlag(PasswordBackends.Email))
+            var address = ClientAddress.Of(request.HttpContext, clientAddress);
+            var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, email, address, Routes.InvocationOf(request) ?? Guid.NewGuid(), cancellation);
+            if (attempt is null)
             {
-                return Reply.PasswordAuthDisabled;
+                return Reply.RateLimited(retryAfter).With(attempts.Exhausted(retryAfter));
             }
 
-            return await LogInAsync(realm, email, password, form.Unconsumed(), cancellation);
+            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, password, form.Unconsumed(), cancellation), cancellation);
+            return reply.With(attempt.RateLimit);
         }
+    }
+
+    /// <summary>
+    /// Lets no verdict out before it is written down. What throws has judged nothing that anybody will learn of, so the
+    /// attempt is taken back.
+    /// </summary>
+    private async Task<Reply> JudgeAsync(LoginAttempt attempt, Func<Task<Reply>> logIn, CancellationToken cancellation)
+    {
+        Reply reply;
+        try
+        {
+            reply = await logIn();
+        }
+        catch
+        {
+            await attempts.WithdrawAsync(attempt);
+            throw;
+        }
+
+        await attempts.SettleAsync(attempt, isSuccess: reply.Status == StatusCodes.Status200OK, cancellation);
+        return reply;
     }
 
     private async Task<Realm?> FindRealmAsync(RequestOrigin origin, CancellationToken cancellation) =>
@@ -67,6 +90,11 @@ public sealed class FetchApiKey(
     private async Task<Reply> LogInAsync(
         Realm realm, EmailAddress email, TypedPassword password, IReadOnlyCollection<string> ignored, CancellationToken cancellation)
     {
+        if (!realm.Backends.HasFlag(PasswordBackends.Email))
+        {
+            return Reply.PasswordAuthDisabled;
+        }
+
         var (account, isMalformed) = await accounts.FindAsync(realm.Subdomain, email, cancellation);
         if (isMalformed)
         {

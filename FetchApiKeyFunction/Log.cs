@@ -42,4 +42,19 @@ internal static partial class Log
 
     [LoggerMessage(32, LogLevel.Warning, "The memory that passwords are hashed in lacks {Protection}: the system refused it")]
     public static partial void HashingMemoryUnprotected(this ILogger log, string protection);
+
+    [LoggerMessage(40, LogLevel.Warning, "Too many attempts on one account or from one address at once; one was turned away (invocation {Invocation})")]
+    public static partial void AttemptsContended(this ILogger log, string invocation);
+
+    [LoggerMessage(41, LogLevel.Warning, "An attempt that was not judged could not be taken back ({Fault}); it will count as a failure")]
+    public static partial void AttemptNotWithdrawn(this ILogger log, string fault);
+
+    [LoggerMessage(42, LogLevel.Error, "Clients show no address of their own: all share one limit of {Limit} failures. See ClientAddress__header in the README")]
+    public static partial void ClientAddressesShared(this ILogger log, int limit);
+
+    [LoggerMessage(43, LogLevel.Information, "{Count} records of old attempts deleted")]
+    public static partial void AttemptsSwept(this ILogger log, int count);
+
+    [LoggerMessage(44, LogLevel.Warning, "Records of old attempts could not be deleted ({Fault})")]
+    public static partial void AttemptsNotSwept(this ILogger log, string fault);
 }

@@ -4,6 +4,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using FetchApiKeyFunction.Attempts;
 using Microsoft.AspNetCore.Http;
 
 namespace FetchApiKeyFunction;
@@ -28,6 +29,9 @@ public sealed class Reply : IResult
 
     /// <summary>The methods that the path accepts, for a 405.</summary>
     private string? Allow { get; init; }
+
+    /// <summary>What the answer says of the attempt limit, where check 6 ran.</summary>
+    private RateLimit? RateLimit { get; init; }
 
     /// <summary>Whole seconds, as RFC 9110 section 10.2.3 wants them.</summary>
     private int? RetryAfter { get; init; }
@@ -68,6 +72,16 @@ public sealed class Reply : IResult
 
     /// <summary>E4.</summary>
     public static Reply InvalidEmail { get; } = Error(400, "Enter a valid email address.", "BAD_REQUEST");
+
+    /// <summary>E16. The time in the body is a number with a fraction; the header's is rounded up to whole seconds.</summary>
+    public static Reply RateLimited(TimeSpan retryAfter) => Json(429, json =>
+    {
+        json.WriteString("result", "error");
+        json.WriteString("msg", "API usage exceeded rate limit");
+        json.WriteString("code", "RATE_LIMIT_HIT");
+        json.WritePropertyName("retry-after");
+        json.WriteRawValue(retryAfter.TotalSeconds.ToString("0.0##", CultureInfo.InvariantCulture));
+    }, retryAfter: (int)Math.Ceiling(retryAfter.TotalSeconds));
 
     /// <summary>E13.</summary>
     public static Reply PasswordAuthDisabled { get; } =
@@ -149,6 +163,9 @@ public sealed class Reply : IResult
         return new Reply(status, buffer.WrittenMemory) { Allow = allow, RetryAfter = retryAfter };
     }
 
+    /// <summary>The same answer with the headers of the attempt limit.</summary>
+    public Reply With(RateLimit rateLimit) => new(Status, _body) { Allow = Allow, RetryAfter = RetryAfter, RateLimit = rateLimit };
+
     /// <summary>Writes the answer. A HEAD request gets the headers alone, the length of the body among them.</summary>
     public async Task ExecuteAsync(HttpContext httpContext)
     {
@@ -168,6 +185,13 @@ public sealed class Reply : IResult
         if (RetryAfter is { } seconds)
         {
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (RateLimit is { } limit)
+        {
+            response.Headers["X-RateLimit-Limit"] = limit.Limit.ToString(CultureInfo.InvariantCulture);
+            response.Headers["X-RateLimit-Remaining"] = limit.Remaining.ToString(CultureInfo.InvariantCulture);
+            response.Headers["X-RateLimit-Reset"] = limit.Reset.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         }
 
         if (_body.IsEmpty)

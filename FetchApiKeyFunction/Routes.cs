@@ -2,6 +2,7 @@
 
 using Azure;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Http;
@@ -17,6 +18,10 @@ public sealed class Routes : IDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(9);
 
     private readonly PasswordHasher _hasher;
+    private readonly AttemptLimiter _limiter;
+    private readonly CancellationTokenSource _stopping = new();
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
+
     private readonly FetchApiKey _fetchApiKey;
     private readonly ServerSettings _serverSettings;
     private readonly bool _behindFunctionsHost;
@@ -26,17 +31,23 @@ public sealed class Routes : IDisposable
     private readonly ILogger _log;
 
     /// <param name="behindFunctionsHost">Whether every request comes through the Functions host; see <see cref="RequestOrigin"/>.</param>
-    public Routes(Settings settings, AccountTables tables, bool behindFunctionsHost, TimeProvider time, ILoggerFactory logs)
+    /// <param name="clientAddress">Where this host leaves the client's address, unless the operator says otherwise.</param>
+    public Routes(
+        Settings settings, AccountTables tables, bool behindFunctionsHost, ClientAddressSettings clientAddress, TimeProvider time, ILoggerFactory logs)
     {
         var realms = new RealmStore(tables, settings.RealmMaxAge, time);
         _hasher = new PasswordHasher(settings.Hashing, time, logs.CreateLogger<PasswordHasher>());
-        _fetchApiKey = new FetchApiKey(realms, new AccountStore(tables), _hasher, settings, logs.CreateLogger<FetchApiKey>());
+        _limiter = new AttemptLimiter(tables, time);
+        var attempts = new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>());
+        _fetchApiKey = new FetchApiKey(
+            realms, attempts, new AccountStore(tables), _hasher, settings, settings.ClientAddress ?? clientAddress, logs.CreateLogger<FetchApiKey>());
         _serverSettings = new ServerSettings(realms, settings);
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);
         _cors = new CorsService(Options.Create(new CorsOptions()), logs);
         _time = time;
         _log = logs.CreateLogger<Routes>();
+        _ = SweepAsync(_stopping.Token);
     }
 
     public async Task<Reply> AnswerAsync(HttpContext context)
@@ -53,7 +64,40 @@ public sealed class Routes : IDisposable
         }
     }
 
-    public void Dispose() => _hasher.Dispose();
+    public void Dispose()
+    {
+        _stopping.Cancel();
+        _hasher.Dispose();
+        _stopping.Dispose();
+    }
+
+    /// <summary>The id that the Functions host gave a request, the same when it sends it again; null without that host.</summary>
+    public static Guid? InvocationOf(HttpRequest request) =>
+        Guid.TryParse(request.Headers["X-Azure-Functions-InvocationId"].ToString(), out var id) && id != Guid.Empty ? id : null;
+
+    /// <summary>Deletes what the attempt limit no longer needs, now and then, as long as the process runs.</summary>
+    private async Task SweepAsync(CancellationToken stopping)
+    {
+        using var timer = new PeriodicTimer(SweepInterval, _time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stopping))
+            {
+                try
+                {
+                    _log.AttemptsSwept(await _limiter.SweepAsync(stopping));
+                }
+                catch (Exception fault) when (!stopping.IsCancellationRequested && AccountTables.IsUnavailability(fault))
+                {
+                    _log.AttemptsNotSwept(fault.GetType().Name);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The process ends.
+        }
+    }
 
     private Task<Reply> DispatchAsync(HttpRequest request, CancellationToken cancellation)
     {
@@ -75,8 +119,13 @@ public sealed class Routes : IDisposable
     /// <summary>The type and place of a fault, never its message: messages may quote what was sent or stored.</summary>
     private Reply Report(Exception fault, HttpRequest request)
     {
-        var invocation = request.Headers["X-Azure-Functions-InvocationId"].ToString();
-        invocation = Guid.TryParse(invocation, out _) ? invocation : "none";
+        var invocation = InvocationOf(request)?.ToString() ?? "none";
+        if (fault is AttemptsContendedException)
+        {
+            _log.AttemptsContended(invocation);
+            return Reply.Unavailable;
+        }
+
         if (fault is HashingGateFullException)
         {
             _log.HashingGateFull(invocation);

@@ -1,6 +1,7 @@
 // What an operator sets: one validated type, read from the environment, with every fault reported at once.
 
 using System.Globalization;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Configuration;
 
@@ -49,6 +50,15 @@ public sealed class Settings
     /// </summary>
     public required HashingSettings Hashing { get; init; }
 
+    /// <summary>AttemptLimit__perAccount, __windowSeconds, __perAccountDaily, __perAddress, __perSharedAddress.</summary>
+    public AttemptSettings Attempts { get; init; } = new();
+
+    /// <summary>ClientAddress__header, ClientAddress__trustedHops; null for what the host at hand makes safe.</summary>
+    public ClientAddressSettings? ClientAddress { get; init; }
+
+    /// <summary>Whether Azure's own WEBSITE_HOSTNAME is there.</summary>
+    public bool IsOnAzure { get; init; }
+
     /// <summary>CorsAllowedOrigins: origins separated by commas, or *. Empty: no CORS headers, no preflight.</summary>
     public IReadOnlyList<string> CorsAllowedOrigins { get; init; } = [];
 
@@ -80,11 +90,16 @@ public sealed class Settings
             ExternalHosts = reader.ExternalHosts(answersRequests),
             RealmMaxAge = TimeSpan.FromSeconds(reader.Integer("RealmCacheSeconds", 30, 0, 3600)),
             Hashing = new HashingSettings(cost, ceilings, reader.Gate(cost, useKonscious), useKonscious),
+            Attempts = reader.Attempts(),
+            ClientAddress = reader.ClientAddress(),
+            IsOnAzure = !string.IsNullOrEmpty(configuration[AzureHostVariable]),
             CorsAllowedOrigins = reader.Origins("CorsAllowedOrigins"),
         };
         reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes", "engine");
         reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
         reader.RefuseUnknown("Hashing", "memoryMib", "slots", "laneThreads", "queueLength", "maxWaitMs");
+        reader.RefuseUnknown("AttemptLimit", "perAccount", "windowSeconds", "perAccountDaily", "perAddress", "perSharedAddress");
+        reader.RefuseUnknown("ClientAddress", "header", "trustedHops");
         reader.RefuseUnknown("AccountStorage", "tableServiceUri", "clientId", "credential");
         return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
     }
@@ -147,6 +162,35 @@ public sealed class Settings
             }
 
             return limits;
+        }
+
+        public AttemptSettings Attempts()
+        {
+            var defaults = new AttemptSettings();
+            return new AttemptSettings
+            {
+                PerAccount = Integer("AttemptLimit:perAccount", defaults.PerAccount, 1, 1000),
+                Window = TimeSpan.FromSeconds(Integer("AttemptLimit:windowSeconds", (int)defaults.Window.TotalSeconds, 1, 86_400)),
+                PerAccountDaily = Integer("AttemptLimit:perAccountDaily", defaults.PerAccountDaily, 1, 1000),
+                PerAddress = Integer("AttemptLimit:perAddress", defaults.PerAddress, 1, 1000),
+                PerSharedAddress = Integer("AttemptLimit:perSharedAddress", defaults.PerSharedAddress, 1, 1000),
+            };
+        }
+
+        public ClientAddressSettings? ClientAddress()
+        {
+            var header = Text("ClientAddress:header");
+            if (header is null && Text("ClientAddress:trustedHops") is null)
+            {
+                return null;
+            }
+
+            if (header is not null && !header.All(c => char.IsAsciiLetterOrDigit(c) || c == '-'))
+            {
+                Faults.Add("ClientAddress__header: must be the name of a header");
+            }
+
+            return new ClientAddressSettings(header ?? ClientAddressSettings.Direct.Header, Integer("ClientAddress:trustedHops", 1, 0, 10));
         }
 
         public StorageSettings Storage()

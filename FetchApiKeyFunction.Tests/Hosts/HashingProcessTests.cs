@@ -47,6 +47,9 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
         environment["AccountStorage"] = await SharedAzurite.ConnectionStringAsync();
         environment["TablePrefix"] = organisation.TablePrefix;
         environment["ExternalHost"] = "127.0.0.1";
+        environment["AttemptLimit__perAccount"] = "1000";
+        environment["AttemptLimit__perAccountDaily"] = "1000";
+        environment["AttemptLimit__perAddress"] = "1000";
         environment.TryAdd("Argon2__memoryKib", "64");
         environment.TryAdd("Argon2__passes", "1");
         environment.TryAdd("Argon2__lanes", "1");

@@ -5,6 +5,7 @@ using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Hosting;
 using FetchApiKeyFunction.Operator;
 using Microsoft.AspNetCore.Http;
@@ -107,7 +108,8 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     [Fact]
     public async Task The_isolated_function_answers_through_the_result_it_returns()
     {
-        var routes = new Routes(TestServer.NewSettings(), organisation.Tables, behindFunctionsHost: true, TimeProvider.System, NullLoggerFactory.Instance);
+        using var routes = new Routes(
+            TestServer.NewSettings(), organisation.Tables, behindFunctionsHost: true, ClientAddressSettings.Direct, TimeProvider.System, NullLoggerFactory.Instance);
         var context = new DefaultHttpContext();
         context.Request.Method = "POST";
         context.Request.Path = "/api/v1/fetch_api_key";

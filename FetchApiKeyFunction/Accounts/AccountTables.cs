@@ -1,4 +1,4 @@
-// The three tables everything is stored in, how they are reached, and how long anyone waits for them.
+// The tables everything is stored in, how they are reached, and how long anyone waits for them.
 
 using Azure;
 using Azure.Core;
@@ -11,10 +11,10 @@ namespace FetchApiKeyFunction.Accounts;
 public sealed class MissingTablesException(IReadOnlyList<string> missing)
     : Exception($"Missing in the account storage: {string.Join(", ", missing)}. The command 'tables create' makes them.");
 
-/// <summary>Clients of the tables realms, accounts and userids, whose names follow the configured prefix.</summary>
+/// <summary>Clients of the tables realms, accounts, userids and attempts, whose names follow the configured prefix.</summary>
 public sealed class AccountTables
 {
-    private static readonly string[] Names = ["realms", "accounts", "userids"];
+    private static readonly string[] Names = ["realms", "accounts", "userids", "attempts"];
 
     private readonly TableServiceClient _service;
     private readonly string _prefix;
@@ -27,6 +27,7 @@ public sealed class AccountTables
         Realms = service.GetTableClient(prefix + Names[0]);
         Accounts = service.GetTableClient(prefix + Names[1]);
         UserIds = service.GetTableClient(prefix + Names[2]);
+        Attempts = service.GetTableClient(prefix + Names[3]);
     }
 
     public TableClient Realms { get; }
@@ -35,6 +36,9 @@ public sealed class AccountTables
 
     /// <summary>PartitionKey: a realm's subdomain and a full stop; RowKey: 2147483647 - user id, so that the highest comes first.</summary>
     public TableClient UserIds { get; }
+
+    /// <summary>PartitionKey: that of an account, or "@" and a digest of a client's address; RowKey "attempts".</summary>
+    public TableClient Attempts { get; }
 
     public static AccountTables Open(StorageSettings settings)
     {

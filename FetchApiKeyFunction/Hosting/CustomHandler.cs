@@ -3,6 +3,7 @@
 using System.Globalization;
 using System.Net;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -70,7 +71,9 @@ public static class CustomHandler
         moreLogging?.Invoke(builder.Logging);
 
         var app = builder.Build();
-        var routes = new Routes(settings, tables, listener.BehindFunctionsHost, time, app.Services.GetRequiredService<ILoggerFactory>());
+        var routes = new Routes(
+            settings, tables, listener.BehindFunctionsHost,
+            listener.BehindFunctionsHost ? ClientAddressSettings.BehindFunctionsHost : ClientAddressSettings.Direct, time, app.Services.GetRequiredService<ILoggerFactory>());
         app.Lifetime.ApplicationStopped.Register(routes.Dispose);
         app.Run(async context => await (await routes.AnswerAsync(context)).ExecuteAsync(context));
         return app;

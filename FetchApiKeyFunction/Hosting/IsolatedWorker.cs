@@ -1,6 +1,7 @@
 // The endpoint as a .NET isolated worker: the same routes behind one HTTP trigger.
 
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Builder;
@@ -22,12 +23,13 @@ public sealed class IsolatedWorker(Routes routes)
         [HttpTrigger(AuthorizationLevel.Anonymous, Route = "v1/{*path}")] HttpRequest request) =>
         await routes.AnswerAsync(request.HttpContext);
 
+    /// <summary>The worker has read X-Forwarded-For already: the address of the connection is what it left.</summary>
     public static void Run(string[] args, Settings settings, AccountTables tables)
     {
         var builder = FunctionsApplication.CreateBuilder(args);
         builder.ConfigureFunctionsWebApplication();
         builder.Services.AddSingleton(services => new Routes(
-            settings, tables, behindFunctionsHost: true, TimeProvider.System, services.GetRequiredService<ILoggerFactory>()));
+            settings, tables, behindFunctionsHost: true, ClientAddressSettings.Direct, TimeProvider.System, services.GetRequiredService<ILoggerFactory>()));
         builder.Build().Run();
     }
 }

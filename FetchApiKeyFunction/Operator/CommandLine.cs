@@ -3,6 +3,7 @@
 using System.CommandLine;
 using System.Net;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Hosting;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Configuration;
@@ -176,6 +177,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), false, cancellation)),
             Verb("reactivate", "Allow an account's log-ins again.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), true, cancellation)),
+            Verb("unlock", "Forget the failed attempts on an address.", [email, realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).UnlockAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
             Verb("import", "Import accounts with their hashes and keys.", [file, skipInvalid], (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open();
@@ -195,7 +198,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     {
         var (settings, tables) = Open();
         return new UserCommands(
-            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings,
+            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptLimiter(tables, time), settings,
             new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ReportFor(arguments, output), time);
     }
 

@@ -1,13 +1,14 @@
-// users add, list, show, set-password, deactivate and reactivate.
+// users add, list, show, set-password, deactivate, reactivate and unlock.
 
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Operator;
 
 public sealed class UserCommands(
-    RealmStore realms, AccountStore accounts, Settings settings, PasswordPrompt prompt, Report report, TimeProvider time)
+    RealmStore realms, AccountStore accounts, AttemptLimiter limiter, Settings settings, PasswordPrompt prompt, Report report, TimeProvider time)
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
@@ -80,6 +81,14 @@ public sealed class UserCommands(
         var account = await FindAsync(subdomain, emailText, cancellation);
         Require(await accounts.SetActiveAsync(account, isActive, cancellation));
         await report.WriteAsync(Row(account with { IsActive = isActive }));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Forgets the failed attempts on an address, which need not have an account.</summary>
+    public async Task<int> UnlockAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        await RequireRealmAsync(subdomain, cancellation);
+        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, Parse(emailText)), cancellation);
         return ExitCode.Done;
     }
 

@@ -1,0 +1,373 @@
+// The attempt limit over the wire, on one instance and on several, and its rules by themselves.
+
+using System.Globalization;
+using System.Net;
+using System.Text.RegularExpressions;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Attempts;
+using Microsoft.AspNetCore.Http;
+using static FetchApiKeyFunction.Tests.TestServer;
+
+namespace FetchApiKeyFunction.Tests;
+
+public sealed partial class AttemptTests(Organisation organisation) : IClassFixture<Organisation>, IAsyncLifetime
+{
+    private static readonly AttemptSettings Defaults = new() { PerAddress = 1000 };
+
+    private readonly List<TestServer> _instances = [];
+    private int _users;
+
+    public async Task InitializeAsync()
+    {
+        for (var i = 0; i < 3; i++)
+        {
+            _instances.Add(await StartAsync(Defaults));
+        }
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (var instance in _instances)
+        {
+            await instance.DisposeAsync();
+        }
+    }
+
+    // ---- One after the other ----
+
+    [Fact]
+    public async Task Known_and_unknown_names_get_401_five_times_and_then_429()
+    {
+        var known = await NewUserAsync();
+
+        foreach (var name in new[] { known, "nobody-at-all@zulip.com" })
+        {
+            for (var attempt = 1; attempt <= 5; attempt++)
+            {
+                var refused = await _instances[attempt % 3].LogInAsync(name, "wrong");
+                Assert.Equal((401, Golden("E5")), (refused.Status, refused.Body));
+                Assert.Equal(("5", $"{5 - attempt}"), (refused.Headers["X-RateLimit-Limit"], refused.Headers["X-RateLimit-Remaining"]));
+            }
+
+            var blocked = await _instances[0].LogInAsync(name, "wrong");
+            Assert.Equal(429, blocked.Status);
+            Assert.Equal(Golden("E16"), RetryAfter().Replace(blocked.Body, "$1RETRY_AFTER"));
+            var seconds = double.Parse(RetryAfter().Match(blocked.Body).Groups["seconds"].Value, CultureInfo.InvariantCulture);
+            Assert.InRange(seconds, 1700, 1801);
+            Assert.Equal(Math.Ceiling(seconds).ToString(CultureInfo.InvariantCulture), blocked.Headers["Retry-After"]);
+            Assert.Equal(("5", "0"), (blocked.Headers["X-RateLimit-Limit"], blocked.Headers["X-RateLimit-Remaining"]));
+            Assert.InRange(
+                long.Parse(blocked.Headers["X-RateLimit-Reset"], CultureInfo.InvariantCulture) - TimeProvider.System.GetUtcNow().ToUnixTimeSeconds(), 1700, 1801);
+        }
+
+        Assert.Equal(429, (await _instances[1].LogInAsync(known, "abcd1234")).Status);
+    }
+
+    [Fact]
+    public async Task Every_spelling_of_an_address_is_one_bucket_and_every_realm_another()
+    {
+        await NewUserAsync();
+        var spellings = new[] { "CASE@zulip.com", "case@ZULIP.com", "Case@Zulip.Com", "cAsE@zulip.com", "case@zulip.COM", "case@zulip.com" };
+
+        var statuses = new List<int>();
+        foreach (var spelling in spellings)
+        {
+            statuses.Add((await _instances[0].LogInAsync(spelling, "wrong")).Status);
+        }
+
+        Assert.Equal([401, 401, 401, 401, 401, 429], statuses);
+        Assert.Equal(401, (await _instances[0].LogInAsync("case@zulip.com", "wrong", "acme.zulip.example.com")).Status);
+    }
+
+    [Fact]
+    public async Task A_success_clears_the_window_and_shows_the_figures_from_before()
+    {
+        var user = await NewUserAsync();
+        for (var round = 0; round < 3; round++)
+        {
+            for (var attempt = 0; attempt < 4; attempt++)
+            {
+                Assert.Equal(401, (await _instances[0].LogInAsync(user, "wrong")).Status);
+            }
+
+            var success = await _instances[1].LogInAsync(user, "abcd1234");
+            Assert.Equal((200, "0"), (success.Status, success.Headers["X-RateLimit-Remaining"]));
+        }
+    }
+
+    [Fact]
+    public async Task No_success_clears_the_day()
+    {
+        var user = await NewUserAsync();
+        await using var server = await StartAsync(Defaults with { PerAccountDaily = 6 });
+        var statuses = new List<int>();
+        for (var attempt = 0; attempt < 9; attempt++)
+        {
+            statuses.Add((await server.LogInAsync(user, attempt % 3 == 2 ? "abcd1234" : "wrong")).Status);
+        }
+
+        Assert.Equal([401, 401, 200, 401, 401, 200, 401, 401, 429], statuses);
+    }
+
+    [Fact]
+    public async Task Requests_that_fail_an_earlier_check_and_blocked_tries_do_not_count()
+    {
+        var user = await NewUserAsync();
+        for (var i = 0; i < 10; i++)
+        {
+            await _instances[0].SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", Form(("username", user)));
+            var misshapen = await _instances[0].LogInAsync("not-an-address", "x");
+            Assert.DoesNotContain("X-RateLimit-Limit", misshapen.Headers.Keys);
+        }
+
+        Assert.Equal("4", (await _instances[0].LogInAsync(user, "wrong")).Headers["X-RateLimit-Remaining"]);
+    }
+
+    [Fact]
+    public async Task The_operator_unlocks_a_name()
+    {
+        for (var attempt = 0; attempt < 6; attempt++)
+        {
+            await _instances[0].LogInAsync("locked@zulip.com", "wrong");
+        }
+
+        await new AttemptLimiter(organisation.Tables, TimeProvider.System).ForgetAsync(
+            LoginAttempts.KeyOf("", EmailAddress.TryParse("Locked@zulip.com")!), CancellationToken.None);
+
+        Assert.Equal(401, (await _instances[0].LogInAsync("locked@zulip.com", "wrong")).Status);
+    }
+
+    // ---- All at once ----
+
+    [Theory]
+    [InlineData(60)]
+    [InlineData(500)]
+    public async Task Of_many_wrong_guesses_at_once_over_three_instances_five_are_judged(int guesses)
+    {
+        var user = await NewUserAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, guesses).Select(i => _instances[i % 3].LogInAsync(user, $"wrong{i}")));
+
+        Assert.Equal(5, answers.Count(answer => answer.Status == 401));
+        Assert.All(answers, answer => Assert.Contains(answer.Status, new[] { 401, 429, 503 }));
+    }
+
+    [Fact]
+    public async Task Twenty_right_logins_of_one_account_at_once_all_succeed()
+    {
+        var user = await NewUserAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 20).Select(i => _instances[i % 3].LogInAsync(user, "abcd1234")));
+
+        Assert.All(answers, answer => Assert.Equal(200, answer.Status));
+    }
+
+    [Fact]
+    public async Task A_right_login_in_a_volley_clears_only_what_precedes_it()
+    {
+        var user = await NewUserAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 60).Select(i => _instances[i % 3].LogInAsync(user, i == 7 ? "abcd1234" : "wrong")));
+
+        var successes = answers.Count(answer => answer.Status == 200);
+        Assert.InRange(answers.Count(answer => answer.Status is 200 or 401), 5, 5 * (1 + successes) + successes);
+    }
+
+    // ---- Addresses ----
+
+    [Fact]
+    public async Task One_guess_on_each_of_many_names_from_one_address_is_cut_at_the_limit()
+    {
+        await using var server = await StartAsync(Defaults with { PerAddress = 20 }, behindFunctionsHost: true, hops: 1);
+
+        var statuses = new List<int>();
+        for (var i = 0; i < 40; i++)
+        {
+            statuses.Add(await GuessAsync(server, $"n{i}@zulip.com", "203.0.113.7:" + (1000 + i)));
+        }
+
+        Assert.Equal(20, statuses.Count(status => status == 401));
+        Assert.All(statuses.Skip(20), status => Assert.Equal(429, status));
+        Assert.Equal(401, await GuessAsync(server, "other@zulip.com", "203.0.113.8"));
+    }
+
+    [Fact]
+    public async Task A_whole_IPv6_network_is_one_address()
+    {
+        await using var server = await StartAsync(Defaults with { PerAddress = 3 }, behindFunctionsHost: true, hops: 1);
+
+        var statuses = new List<int>();
+        foreach (var address in new[] { "2001:db8:1:2::1", "[2001:db8:1:2:ffff::]:443", "2001:db8:1:2:3:4:5:6", "2001:db8:1:2::9", "2001:db8:1:3::1" })
+        {
+            statuses.Add(await GuessAsync(server, $"v6-{statuses.Count}@zulip.com", address));
+        }
+
+        Assert.Equal([401, 401, 401, 429, 401], statuses);
+    }
+
+    [Theory]
+    [InlineData("203.0.113.7", "203.0.113.7", false)]
+    [InlineData("203.0.113.7:51234", "203.0.113.7", false)]
+    [InlineData("::ffff:203.0.113.7", "203.0.113.7", false)]
+    [InlineData("1.2.3.4, 203.0.113.7", "203.0.113.7", false)]
+    [InlineData("2001:db8:1:2:3:4:5:6", "20010db800010002/64", false)]
+    [InlineData("[2001:db8:1:2::1]:443", "20010db800010002/64", false)]
+    [InlineData("10.1.2.3", "10.1.2.3", true)]
+    [InlineData("172.31.0.1", "172.31.0.1", true)]
+    [InlineData("172.32.0.1", "172.32.0.1", false)]
+    [InlineData("100.64.0.1", "100.64.0.1", true)]
+    [InlineData("127.0.0.1", "127.0.0.1", true)]
+    [InlineData("::1", "0000000000000000/64", true)]
+    [InlineData("fd00::1", "fd00000000000000/64", true)]
+    [InlineData("", "unknown", true)]
+    [InlineData("unknown", "unknown", true)]
+    [InlineData("1", "unknown", true)]
+    [InlineData("203.0.113", "unknown", true)]
+    [InlineData("203.0.113.7, evil", "unknown", true)]
+    public void The_right_most_trusted_entry_is_the_address(string header, string bucket, bool isShared)
+    {
+        var context = new DefaultHttpContext();
+        context.Request.Headers["X-Forwarded-For"] = header;
+        context.Connection.RemoteIpAddress = IPAddress.Parse("198.51.100.1");
+
+        Assert.Equal(new ClientAddress(bucket, isShared), ClientAddress.Of(context, ClientAddressSettings.BehindFunctionsHost));
+        Assert.Equal(new ClientAddress("198.51.100.1", false), ClientAddress.Of(context, ClientAddressSettings.Direct));
+    }
+
+    [Fact]
+    public void With_two_trusted_hops_the_last_but_one_entry_is_the_address_and_a_shorter_list_has_none()
+    {
+        var settings = new ClientAddressSettings("X-Real-Chain", 2);
+        var context = new DefaultHttpContext();
+        context.Request.Headers["X-Real-Chain"] = "6.6.6.6, 203.0.113.7, 198.51.100.1";
+        Assert.Equal("203.0.113.7", ClientAddress.Of(context, settings).Bucket);
+
+        context.Request.Headers["X-Real-Chain"] = "203.0.113.7";
+        Assert.Equal("unknown", ClientAddress.Of(context, settings).Bucket);
+    }
+
+    [Fact]
+    public async Task Headers_of_a_client_itself_gain_nothing()
+    {
+        // Tables of its own: the other tests come from the same address.
+        var tables = await SharedAzurite.NewTablesAsync();
+        var realm = new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email);
+        await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(realm, CancellationToken.None);
+        await using var server = await StartAsync(Defaults with { PerAddress = 3 }, tables: tables);
+        string[] headers =
+        [
+            "X-Forwarded-For", "Forwarded", "X-Real-IP", "Client-IP", "CLIENT-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP",
+            "X-Cluster-Client-IP", "X-Azure-ClientIP", "X-Azure-SocketIP", "X-Original-For", "X-Forwarded-Host", "X-Forwarded",
+        ];
+
+        var statuses = new List<int>();
+        foreach (var header in headers)
+        {
+            var login = Form(("username", $"spoof{statuses.Count}@zulip.com"), ("password", "wrong"));
+            statuses.Add((await server.SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", login, RootHost, (header, $"198.51.100.{statuses.Count}"))).Status);
+        }
+
+        Assert.Equal(3, statuses.Count(status => status == 401));
+    }
+
+    // ---- The rules by themselves ----
+
+    private static readonly AttemptPolicy Policy = new(5, TimeSpan.FromMinutes(30), 50, IsClearedBySuccess: true);
+    private static readonly DateTimeOffset Start = DateTimeOffset.FromUnixTimeSeconds(1_800_000_000);
+
+    [Fact]
+    public void A_reservation_that_nobody_settles_becomes_a_failure()
+    {
+        var record = new AttemptRecord();
+        for (var i = 0; i < 5; i++)
+        {
+            record.Reserve(Guid.NewGuid(), Start);
+        }
+
+        Assert.Equal(AttemptDecision.Wait, record.Judge(Policy, Start.AddSeconds(29)).Decision);
+        var expired = record.Judge(Policy, Start.AddSeconds(30));
+        Assert.Equal((AttemptDecision.Blocked, TimeSpan.FromSeconds(1770)), (expired.Decision, expired.RetryAfter));
+        Assert.Equal(AttemptDecision.Allowed, record.Judge(Policy, Start.AddSeconds(1800)).Decision);
+    }
+
+    [Fact]
+    public void The_window_rolls()
+    {
+        var record = new AttemptRecord();
+        for (var i = 0; i < 5; i++)
+        {
+            Fail(record, Start.AddMinutes(i));
+        }
+
+        var blocked = record.Judge(Policy, Start.AddMinutes(10));
+        Assert.Equal((AttemptDecision.Blocked, TimeSpan.FromMinutes(20)), (blocked.Decision, blocked.RetryAfter));
+        Assert.Equal(AttemptDecision.Allowed, record.Judge(Policy, Start.AddMinutes(30)).Decision);
+        Fail(record, Start.AddMinutes(30));
+        Assert.Equal(TimeSpan.FromMinutes(1), record.Judge(Policy, Start.AddMinutes(30)).RetryAfter);
+    }
+
+    [Fact]
+    public void A_record_survives_being_stored()
+    {
+        var record = new AttemptRecord();
+        Fail(record, Start);
+        var id = Guid.NewGuid();
+        var number = record.Reserve(id, Start.AddSeconds(5));
+
+        var read = AttemptRecord.Read(record.LastNumber, record.ClearedNumber, record.WriteEntries());
+
+        Assert.Equal(number, read.NumberOf(id));
+        Assert.Equal(record.Judge(Policy, Start.AddSeconds(6)), read.Judge(Policy, Start.AddSeconds(6)));
+        read.Settle(id, number, isSuccess: true, Policy);
+        Assert.Equal(4, read.Judge(Policy, Start.AddSeconds(6)).Remaining);
+    }
+
+    [Fact]
+    public async Task Old_records_are_swept_and_others_are_not()
+    {
+        await _instances[0].LogInAsync("recent@zulip.com", "wrong");
+
+        Assert.Equal(0, await new AttemptLimiter(organisation.Tables, TimeProvider.System).SweepAsync(CancellationToken.None));
+
+        Assert.Equal("3", (await _instances[0].LogInAsync("recent@zulip.com", "wrong")).Headers["X-RateLimit-Remaining"]);
+    }
+
+    private static void Fail(AttemptRecord record, DateTimeOffset time)
+    {
+        var id = Guid.NewGuid();
+        record.Settle(id, record.Reserve(id, time), isSuccess: false, Policy);
+    }
+
+    private Task<TestServer> StartAsync(AttemptSettings attempts, bool behindFunctionsHost = false, int? hops = null, AccountTables? tables = null)
+    {
+        var defaults = NewSettings();
+        return TestServer.StartAsync(
+            tables ?? organisation.Tables,
+            new Settings
+            {
+                Storage = defaults.Storage,
+                ExternalHosts = defaults.ExternalHosts,
+                RealmMaxAge = defaults.RealmMaxAge,
+                Hashing = defaults.Hashing,
+                Attempts = attempts,
+                ClientAddress = hops is { } trusted ? new ClientAddressSettings("X-Forwarded-For", trusted) : null,
+            },
+            behindFunctionsHost);
+    }
+
+    private static async Task<int> GuessAsync(TestServer server, string username, string forwardedFor) => (await server.SendAsync(
+        HttpMethod.Post, "/api/v1/fetch_api_key", Form(("username", username), ("password", "wrong")), RootHost, ("X-Forwarded-For", forwardedFor))).Status;
+
+    private async Task<string> NewUserAsync()
+    {
+        var id = 1000 + Interlocked.Increment(ref _users) + RandomNumber();
+        var email = $"user{id}@zulip.com";
+        await organisation.AddAsync("", id, email, await Organisation.HashAsync("abcd1234"));
+        return email;
+    }
+
+    private static int RandomNumber() => System.Security.Cryptography.RandomNumberGenerator.GetInt32(1_000_000_000);
+
+    [GeneratedRegex("""("retry-after":)(?<seconds>[0-9]+\.[0-9]+)""")]
+    private static partial Regex RetryAfter();
+}

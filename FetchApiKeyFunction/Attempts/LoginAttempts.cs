@@ -1,0 +1,163 @@
+// The attempt limit as a login meets it: one bucket for the account, one for the client's address.
+
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using FetchApiKeyFunction.Accounts;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction.Attempts;
+
+/// <summary>The figures of the limit.</summary>
+public sealed record AttemptSettings
+{
+    /// <summary>AttemptLimit__perAccount, 1 to 1000: failures in the window, which a success clears.</summary>
+    public int PerAccount { get; init; } = 5;
+
+    /// <summary>AttemptLimit__windowSeconds, 1 to 86400.</summary>
+    public TimeSpan Window { get; init; } = TimeSpan.FromSeconds(1800);
+
+    /// <summary>AttemptLimit__perAccountDaily, 1 to 1000: failures in a day, which no success clears.</summary>
+    public int PerAccountDaily { get; init; } = 50;
+
+    /// <summary>AttemptLimit__perAddress, 1 to 1000: failures of an address in the window.</summary>
+    public int PerAddress { get; init; } = 100;
+
+    /// <summary>AttemptLimit__perSharedAddress, 1 to 1000: the same on Azure, where only a private address can be seen and so all share it.</summary>
+    public int PerSharedAddress { get; init; } = 1000;
+}
+
+/// <summary>What the answer to an attempt says of the limit: the X-RateLimit headers of contract section 1.6.</summary>
+/// <param name="Reset">When every attempt made so far will be out of the window.</param>
+public readonly record struct RateLimit(int Limit, int Remaining, DateTimeOffset Reset);
+
+/// <summary>An attempt that may go on.</summary>
+public sealed record LoginAttempt(Reservation Account, Reservation Address)
+{
+    public RateLimit RateLimit => new(Account.Policy.Limit, Account.Remaining, Account.Now + Account.Policy.Window);
+}
+
+public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
+{
+    /// <summary>Addresses whose block is remembered here at the most.</summary>
+    private const int MaxRemembered = 10_000;
+
+    private static readonly TimeSpan MaxMemory = TimeSpan.FromMinutes(1);
+
+    private readonly AttemptPolicy _account = new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
+    private readonly AttemptPolicy _address = new(settings.PerAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false);
+    private readonly AttemptPolicy _sharedAddress = new(settings.PerSharedAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false);
+
+    /// <summary>Until when an address is blocked: while it is, its guesses cost the store nothing and leave no rows of accounts.</summary>
+    private readonly ConcurrentDictionary<string, DateTimeOffset> _blocked = new(StringComparer.Ordinal);
+    private bool _hasWarned;
+
+    /// <summary>The key of an account's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
+    public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
+
+    /// <summary>Counts the attempt in both buckets, or says after which time another may be made.</summary>
+    /// <param name="id">Of the request; see <see cref="AttemptLimiter.ReserveAsync"/>.</param>
+    public async Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(
+        string subdomain, EmailAddress email, ClientAddress address, Guid id, CancellationToken cancellation)
+    {
+        var addressKey = $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
+        if (_blocked.TryGetValue(addressKey, out var until))
+        {
+            if (until > time.GetUtcNow())
+            {
+                return (null, until - time.GetUtcNow());
+            }
+
+            _blocked.TryRemove(addressKey, out _);
+        }
+
+        var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), id, cancellation);
+        var ofAccount = limiter.ReserveAsync(KeyOf(subdomain, email), _account, id, cancellation);
+        try
+        {
+            await Task.WhenAll(ofAddress, ofAccount);
+        }
+        catch
+        {
+            await WithdrawAsync(ofAddress);
+            await WithdrawAsync(ofAccount);
+            throw;
+        }
+
+        var (addressOutcome, accountOutcome) = (await ofAddress, await ofAccount);
+        if (addressOutcome.Reservation is { } addressReservation && accountOutcome.Reservation is { } accountReservation)
+        {
+            return (new LoginAttempt(accountReservation, addressReservation), TimeSpan.Zero);
+        }
+
+        if (addressOutcome.Reservation is null)
+        {
+            Remember(addressKey, addressOutcome.RetryAfter);
+        }
+
+        // An attempt that one bucket blocks counts in neither.
+        if ((addressOutcome.Reservation ?? accountOutcome.Reservation) is { } other)
+        {
+            await WithdrawAsync(other);
+        }
+
+        return (null, addressOutcome.RetryAfter > accountOutcome.RetryAfter ? addressOutcome.RetryAfter : accountOutcome.RetryAfter);
+    }
+
+    /// <summary>Writes the verdict down, which must be done before it leaves the process.</summary>
+    public Task SettleAsync(LoginAttempt attempt, bool isSuccess, CancellationToken cancellation) => Task.WhenAll(
+        limiter.SettleAsync(attempt.Account, isSuccess, cancellation),
+        limiter.SettleAsync(attempt.Address, isSuccess, cancellation));
+
+    /// <summary>Takes an attempt back whose password nobody looked at.</summary>
+    public Task WithdrawAsync(LoginAttempt attempt) => Task.WhenAll(WithdrawAsync(attempt.Account), WithdrawAsync(attempt.Address));
+
+    private async Task WithdrawAsync(Task<ReservationOutcome> outcome)
+    {
+        if (outcome is { IsCompletedSuccessfully: true, Result.Reservation: { } reservation })
+        {
+            await WithdrawAsync(reservation);
+        }
+    }
+
+    /// <summary>Where this fails, the attempt will count as a failure when its reservation expires.</summary>
+    private async Task WithdrawAsync(Reservation reservation)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1), time);
+        try
+        {
+            await limiter.WithdrawAsync(reservation, limit.Token);
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.AttemptNotWithdrawn(fault.GetType().Name);
+        }
+    }
+
+    public RateLimit Exhausted(TimeSpan retryAfter) => new(_account.Limit, 0, time.GetUtcNow() + retryAfter);
+
+    private AttemptPolicy PolicyFor(ClientAddress address)
+    {
+        if (!address.IsShared || !isOnAzure)
+        {
+            return _address;
+        }
+
+        if (!Interlocked.Exchange(ref _hasWarned, true))
+        {
+            log.ClientAddressesShared(_sharedAddress.Limit);
+        }
+
+        return _sharedAddress;
+    }
+
+    private void Remember(string addressKey, TimeSpan retryAfter)
+    {
+        if (_blocked.Count >= MaxRemembered)
+        {
+            _blocked.Clear();
+        }
+
+        _blocked[addressKey] = time.GetUtcNow() + (retryAfter < MaxMemory ? retryAfter : MaxMemory);
+    }
+}

@@ -13,6 +13,7 @@ internal static class EndpointLoad
 {
     private const int Clients = 8;
     private const string Password = "correct horse battery staple";
+    private static readonly byte[] Key = new byte[ApiKeySettings.KeyBytes];
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(5);
 
     /// <summary>Logins a second of eight clients, Konscious and the engine in turn.</summary>
@@ -100,7 +101,8 @@ internal static class EndpointLoad
         for (var i = 0; i < Clients; i++)
         {
             var email = EmailAddress.TryParse($"user{i}@example.com")!;
-            var account = new Account("", i + 1, email.Text, hash, Account.NewApiKey(), true, Account.Member, DateTimeOffset.UnixEpoch);
+            var apiKey = new ApiKeyCipher(new ApiKeySettings(new Dictionary<string, byte[]> { ["bench"] = Key }, "bench")).Seal("", i + 1, Account.NewApiKey());
+            var account = new Account("", i + 1, email.Text, hash, apiKey, true, Account.Member, DateTimeOffset.UnixEpoch);
             await new AccountStore(tables).AddAsync(account, email, CancellationToken.None);
         }
     }
@@ -125,6 +127,7 @@ internal static class EndpointLoad
                 Environment =
                 {
                     ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1", ["Argon2__engine"] = engine,
+                    ["ApiKeys__keys__bench"] = Convert.ToBase64String(Key),
                     ["Argon2__memoryKib"] = $"{cost.MemoryKib}", ["Argon2__passes"] = $"{cost.Passes}", ["Argon2__lanes"] = $"{cost.Lanes}",
                 },
             })!;

@@ -349,6 +349,7 @@ public sealed partial class AttemptTests(Organisation organisation) : IClassFixt
                 ExternalHosts = defaults.ExternalHosts,
                 RealmMaxAge = defaults.RealmMaxAge,
                 Hashing = defaults.Hashing,
+                ApiKeys = defaults.ApiKeys,
                 Attempts = attempts,
                 ClientAddress = hops is { } trusted ? new ClientAddressSettings("X-Forwarded-For", trusted) : null,
             },

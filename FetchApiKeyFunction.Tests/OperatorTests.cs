@@ -215,6 +215,46 @@ public sealed class OperatorTests : IAsyncLifetime
         Assert.Equal((ExitCode.Done, """{"imported":1,"unchanged":0,"skipped":18,"failed":0}""" + "\n"), (skipping.Code, skipping.Output));
     }
 
+    // ---- Keys ----
+
+    [Fact]
+    public async Task Keys_are_rotated_while_logins_go_on()
+    {
+        for (var i = 0; i < 12; i++)
+        {
+            await RunAsync($"users add u{i}@b.com", Strong);
+        }
+
+        var (name, value) = TestServer.KeyVariable;
+        var both = new ConfigurationBuilder().AddConfiguration(_environment).AddInMemoryCollection(
+        [
+            new("ApiKeys:keys:two", (await RunAsync("keys generate")).Output.Trim()), new("ApiKeys:writeWith", "two"),
+        ]).Build();
+        await using var server = await TestServer.StartAsync(_tables, Settings.Read(both, answersRequests: true));
+        using var over = new CancellationTokenSource();
+        var logins = Task.Run(async () =>
+        {
+            var statuses = new List<int>();
+            while (!over.IsCancellationRequested || statuses.Count == 0)
+            {
+                statuses.Add((await server.LogInAsync($"u{statuses.Count % 12}@b.com", Strong)).Status);
+            }
+
+            return statuses;
+        });
+
+        var rotated = await RunAsync("keys rotate --json", environment: both);
+        var again = await RunAsync("keys rotate --json", environment: both);
+        await over.CancelAsync();
+
+        Assert.Equal((ExitCode.Done, """{"rotated":12,"unchanged":0,"failed":0}""" + "\n"), (rotated.Code, rotated.Output));
+        Assert.Equal("""{"rotated":0,"unchanged":12,"failed":0}""" + "\n", again.Output);
+        Assert.All(await logins, status => Assert.Equal(200, status));
+        Assert.NotEmpty(name + value);
+        var onlyNew = new ConfigurationBuilder().AddConfiguration(both).AddInMemoryCollection([new(name.Replace("__", ":", StringComparison.Ordinal), "")]).Build();
+        Assert.Equal(ExitCode.BadSettings, (await RunAsync("users list", environment: onlyNew)).Code);
+    }
+
     // ---- Settings and storage ----
 
     [Fact]
@@ -254,6 +294,7 @@ public sealed class OperatorTests : IAsyncLifetime
             ["AccountStorage"] = connectionString,
             ["TablePrefix"] = prefix,
             ["ExternalHost"] = "zulip.example.com",
+            [TestServer.KeyVariable.Name.Replace("__", ":", StringComparison.Ordinal)] = TestServer.KeyVariable.Value,
             ["Argon2:memoryKib"] = "64",
             ["Argon2:passes"] = "1",
             ["Argon2:lanes"] = "1",

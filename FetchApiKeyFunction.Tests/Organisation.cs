@@ -50,7 +50,7 @@ public sealed class Organisation : IAsyncLifetime
     internal async Task<Account> AddAsync(
         string subdomain, int userId, string emailText, string hash, bool isActive = true, string? apiKey = null)
     {
-        var account = new Account(subdomain, userId, emailText, hash, apiKey ?? Account.NewApiKey(), isActive, Account.Member, DateTimeOffset.UnixEpoch);
+        var account = new Account(subdomain, userId, emailText, hash, TestServer.Cipher.Seal(subdomain, userId, apiKey ?? Account.NewApiKey()), isActive, Account.Member, DateTimeOffset.UnixEpoch);
         Assert.Equal(Addition.Added, await Accounts.AddAsync(account, EmailAddress.TryParse(emailText)!, CancellationToken.None));
         return account;
     }

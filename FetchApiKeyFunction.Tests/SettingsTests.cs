@@ -8,6 +8,8 @@ namespace FetchApiKeyFunction.Tests;
 
 public sealed class SettingsTests
 {
+    private static readonly string Key = Convert.ToBase64String(new byte[32]);
+
     private const string Local = "UseDevelopmentStorage=true";
 
     [Fact]
@@ -95,6 +97,28 @@ public sealed class SettingsTests
         Assert.StartsWith(variable, Assert.Single(fault.Faults), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("ApiKeys:keys:one", "", "ApiKeys__keys__one")]
+    [InlineData("ApiKeys:keys:one", "c2hvcnQ=", "ApiKeys__keys__one")]
+    [InlineData("ApiKeys:keys:two", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "ApiKeys__writeWith")]
+    [InlineData("ApiKeys:keys:t.w.o", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "ApiKeys__keys__t.w.o")]
+    [InlineData("ApiKeys:writeWith", "none", "ApiKeys__writeWith")]
+    public void A_key_is_32_bytes_and_one_of_them_writes(string name, string value, string variable)
+    {
+        var fault = Assert.Throws<InvalidSettingsException>(() => Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), (name, value)));
+
+        Assert.StartsWith(variable, fault.Faults[0], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Without_a_key_nothing_starts() =>
+        Assert.StartsWith(
+            "ApiKeys__keys__ID",
+            Assert.Single(Assert.Throws<InvalidSettingsException>(() => Settings.Read(
+                new ConfigurationBuilder().AddInMemoryCollection([new("AccountStorage", Local), new("ExternalHost", "zulip.example.com")]).Build(),
+                answersRequests: true)).Faults),
+            StringComparison.Ordinal);
+
     [Fact]
     public void A_cost_beyond_the_ceilings_is_refused() =>
         Assert.Throws<InvalidSettingsException>(() => Read(
@@ -105,7 +129,7 @@ public sealed class SettingsTests
 
     private static IConfigurationRoot Configuration(params (string Name, string Value)[] settings)
     {
-        var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
+        var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase) { ["ApiKeys:keys:one"] = Key };
         foreach (var (name, value) in settings)
         {
             values[name] = value;

@@ -22,6 +22,14 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static readonly HashingSettings Hashing = new(Cost, new HashCeilings(), new GateLimits { MemoryBytes = 300L << 20, Slots = 2 }, UseKonscious: false);
 
+    public static readonly ApiKeySettings Keys = new(
+        new Dictionary<string, byte[]> { ["one"] = [.. Enumerable.Repeat((byte)1, 32)] }, "one");
+
+    public static readonly ApiKeyCipher Cipher = new(Keys);
+
+    /// <summary>The same keys for a process's environment.</summary>
+    public static readonly (string Name, string Value) KeyVariable = ("ApiKeys__keys__one", Convert.ToBase64String(Keys.Keys["one"]));
+
     private readonly WebApplication _app;
     private readonly CapturedLog _log;
 
@@ -50,6 +58,7 @@ internal sealed class TestServer : IAsyncDisposable
         ExternalHosts = ["zulip.example.com", "127.0.0.1"],
         RealmMaxAge = TimeSpan.Zero,
         Hashing = Hashing,
+        ApiKeys = Keys,
         Attempts = ManyAttempts,
         CorsAllowedOrigins = corsOrigins,
     };

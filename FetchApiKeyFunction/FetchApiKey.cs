@@ -13,7 +13,7 @@ namespace FetchApiKeyFunction;
 /// and a step that refuses ends the login.
 /// </summary>
 public sealed class FetchApiKey(
-    RealmStore realms, LoginAttempts attempts, AccountStore accounts, PasswordHasher hasher,
+    RealmStore realms, LoginAttempts attempts, AccountStore accounts, PasswordHasher hasher, ApiKeyCipher cipher,
     Settings settings, ClientAddressSettings clientAddress, ILogger<FetchApiKey> log)
 {
     public async Task<Reply> AnswerAsync(HttpRequest request, RequestOrigin origin, CancellationToken cancellation)
@@ -79,6 +79,12 @@ public sealed class FetchApiKey(
             throw;
         }
 
+        if (reply == Reply.Unavailable)
+        {
+            await attempts.WithdrawAsync(attempt);
+            return reply;
+        }
+
         await attempts.SettleAsync(attempt, isSuccess: reply.Status == StatusCodes.Status200OK, cancellation);
         return reply;
     }
@@ -127,7 +133,25 @@ public sealed class FetchApiKey(
             return Reply.PasswordResetRequired;
         }
 
-        return Reply.LoggedIn(account.ApiKey, account.Email, account.UserId, ignored);
+        return GiveKey(account, ignored);
+    }
+
+    /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>
+    private Reply GiveKey(Account account, IReadOnlyCollection<string> ignored)
+    {
+        switch (cipher.Open(account, out var apiKey))
+        {
+            case Opening.Opened:
+                return Reply.LoggedIn(apiKey, account.Email, account.UserId, ignored);
+
+            case Opening.KeyUnknown:
+                log.ApiKeyUnreadable(account.UserId, account.Subdomain);
+                return Reply.Unavailable;
+
+            default:
+                log.ApiKeyRefused(account.UserId, account.Subdomain);
+                return Reply.AuthenticationFailed;
+        }
     }
 
     /// <summary>

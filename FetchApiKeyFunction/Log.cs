@@ -57,4 +57,10 @@ internal static partial class Log
 
     [LoggerMessage(44, LogLevel.Warning, "Records of old attempts could not be deleted ({Fault})")]
     public static partial void AttemptsNotSwept(this ILogger log, string fault);
+
+    [LoggerMessage(50, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is altered or another account's; its logins are refused")]
+    public static partial void ApiKeyRefused(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(51, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is sealed with a key that ApiKeys__keys does not name")]
+    public static partial void ApiKeyUnreadable(this ILogger log, int userId, string subdomain);
 }

@@ -40,7 +40,7 @@ public sealed class Routes : IDisposable
         _limiter = new AttemptLimiter(tables, time);
         var attempts = new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>());
         _fetchApiKey = new FetchApiKey(
-            realms, attempts, new AccountStore(tables), _hasher, settings, settings.ClientAddress ?? clientAddress, logs.CreateLogger<FetchApiKey>());
+            realms, attempts, new AccountStore(tables), _hasher, new ApiKeyCipher(settings.ApiKeys), settings, settings.ClientAddress ?? clientAddress, logs.CreateLogger<FetchApiKey>());
         _serverSettings = new ServerSettings(realms, settings);
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);

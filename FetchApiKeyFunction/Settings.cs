@@ -1,6 +1,7 @@
 // What an operator sets: one validated type, read from the environment, with every fault reported at once.
 
 using System.Globalization;
+using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Configuration;
@@ -50,6 +51,9 @@ public sealed class Settings
     /// </summary>
     public required HashingSettings Hashing { get; init; }
 
+    /// <summary>ApiKeys__keys__ID, base64 of 32 bytes each; ApiKeys__writeWith, an ID, needed where there are several.</summary>
+    public required ApiKeySettings ApiKeys { get; init; }
+
     /// <summary>AttemptLimit__perAccount, __windowSeconds, __perAccountDaily, __perAddress, __perSharedAddress.</summary>
     public AttemptSettings Attempts { get; init; } = new();
 
@@ -90,6 +94,7 @@ public sealed class Settings
             ExternalHosts = reader.ExternalHosts(answersRequests),
             RealmMaxAge = TimeSpan.FromSeconds(reader.Integer("RealmCacheSeconds", 30, 0, 3600)),
             Hashing = new HashingSettings(cost, ceilings, reader.Gate(cost, useKonscious), useKonscious),
+            ApiKeys = reader.ApiKeys(),
             Attempts = reader.Attempts(),
             ClientAddress = reader.ClientAddress(),
             IsOnAzure = !string.IsNullOrEmpty(configuration[AzureHostVariable]),
@@ -98,6 +103,7 @@ public sealed class Settings
         reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes", "engine");
         reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
         reader.RefuseUnknown("Hashing", "memoryMib", "slots", "laneThreads", "queueLength", "maxWaitMs");
+        reader.RefuseUnknown("ApiKeys", "keys", "writeWith");
         reader.RefuseUnknown("AttemptLimit", "perAccount", "windowSeconds", "perAccountDaily", "perAddress", "perSharedAddress");
         reader.RefuseUnknown("ClientAddress", "header", "trustedHops");
         reader.RefuseUnknown("AccountStorage", "tableServiceUri", "clientId", "credential");
@@ -162,6 +168,43 @@ public sealed class Settings
             }
 
             return limits;
+        }
+
+        public ApiKeySettings ApiKeys()
+        {
+            var keys = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+            foreach (var entry in configuration.GetSection("ApiKeys:keys").GetChildren())
+            {
+                var key = new byte[ApiKeySettings.KeyBytes + 1];
+                if (entry.Key.Length > 20 || !entry.Key.All(char.IsAsciiLetterOrDigit))
+                {
+                    Faults.Add($"{Variable(entry.Path)}: its id must be up to 20 letters and digits");
+                }
+                else if (Convert.TryFromBase64String(entry.Value ?? "", key, out var length) && length == ApiKeySettings.KeyBytes)
+                {
+                    keys.Add(entry.Key.ToLowerInvariant(), key[..length]);
+                }
+                else
+                {
+                    Faults.Add($"{Variable(entry.Path)}: must be base64 of {ApiKeySettings.KeyBytes} bytes; 'keys generate' makes one");
+                }
+            }
+
+            var writeWith = Text("ApiKeys:writeWith")?.ToLowerInvariant();
+            if (keys.Count == 0)
+            {
+                Faults.Add("ApiKeys__keys__ID: must hold a key that API keys are sealed with, under an ID of your choice; 'keys generate' makes one");
+            }
+            else if (writeWith is null && keys.Count > 1)
+            {
+                Faults.Add("ApiKeys__writeWith: must name one of the keys, since there are several");
+            }
+            else if (writeWith is not null && !keys.ContainsKey(writeWith))
+            {
+                Faults.Add("ApiKeys__writeWith: names no key of ApiKeys__keys");
+            }
+
+            return new ApiKeySettings(keys, writeWith ?? keys.Keys.FirstOrDefault() ?? "");
         }
 
         public AttemptSettings Attempts()
@@ -252,7 +295,7 @@ public sealed class Settings
         public List<string> Origins(string key)
         {
             var origins = List(Text(key));
-            foreach (var origin in origins.Where(origin => origin != "*" && Accounts.Realm.OriginOf(origin) != origin))
+            foreach (var origin in origins.Where(origin => origin != "*" && Realm.OriginOf(origin) != origin))
             {
                 Faults.Add($"{Variable(key)}: '{origin}' is not an origin such as https://app.example.com");
             }

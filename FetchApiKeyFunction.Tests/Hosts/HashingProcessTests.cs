@@ -47,6 +47,7 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
         environment["AccountStorage"] = await SharedAzurite.ConnectionStringAsync();
         environment["TablePrefix"] = organisation.TablePrefix;
         environment["ExternalHost"] = "127.0.0.1";
+        environment[TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value;
         environment["AttemptLimit__perAccount"] = "1000";
         environment["AttemptLimit__perAccountDaily"] = "1000";
         environment["AttemptLimit__perAddress"] = "1000";

@@ -46,6 +46,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
             ["AccountStorage"] = storage.ConnectionString!,
             ["TablePrefix"] = storage.TablePrefix,
             ["ExternalHost"] = "zulip.example.com",
+            [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
             ["Argon2__memoryKib"] = "64",
             ["Argon2__passes"] = "1",
             ["Argon2__lanes"] = "1",

@@ -17,10 +17,10 @@ namespace FetchApiKeyFunction.Accounts;
 /// <param name="UserId">1 and more, unique in the realm.</param>
 /// <param name="Email">The delivery address in the case in which it was given.</param>
 /// <param name="PasswordHash">One of the formats of <see cref="Passwords.StoredHash"/>.</param>
-/// <param name="ApiKey">32 of A-Z, a-z, 0-9.</param>
+/// <param name="SealedApiKey">32 of A-Z, a-z, 0-9, in the form that <see cref="ApiKeyCipher"/> gives them.</param>
 /// <param name="Role">One of <see cref="Roles"/>.</param>
 public sealed partial record Account(
-    string Subdomain, int UserId, string Email, string PasswordHash, string ApiKey, bool IsActive, int Role, DateTimeOffset Created)
+    string Subdomain, int UserId, string Email, string PasswordHash, string SealedApiKey, bool IsActive, int Role, DateTimeOffset Created)
 {
     public const string Row = "account";
     private const string Alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -57,7 +57,7 @@ public sealed partial record Account(
     public static Account? From(string subdomain, TableEntity row) =>
         row.GetString("Email") is { } email
         && row.GetString("PasswordHash") is { } hash
-        && row.GetString("ApiKey") is { } apiKey && IsApiKey(apiKey)
+        && row.GetString("ApiKey") is { } apiKey
         && row.GetInt32("UserId") is { } userId
             ? new Account(subdomain, userId, email, hash, apiKey, row.GetBoolean("IsActive") ?? false,
                 row.GetInt32("Role") ?? Member, row.GetDateTimeOffset("Created") ?? DateTimeOffset.MinValue)
@@ -71,7 +71,7 @@ public sealed partial record Account(
         ["UserId"] = UserId,
         ["Email"] = Email,
         ["PasswordHash"] = PasswordHash,
-        ["ApiKey"] = ApiKey,
+        ["ApiKey"] = SealedApiKey,
         ["IsActive"] = IsActive,
         ["Role"] = Role,
         ["Created"] = Created,

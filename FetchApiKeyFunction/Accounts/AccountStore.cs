@@ -91,7 +91,7 @@ public sealed class AccountStore(AccountTables tables)
         {
             var there = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(row.PartitionKey, Account.Row, cancellationToken: cancellation);
             var holdsId = there.HasValue && there.Value!.GetInt32("UserId") == account.UserId;
-            if (holdsId && there.Value!.GetString("ApiKey") == account.ApiKey)
+            if (holdsId && there.Value!.GetString("ApiKey") == account.SealedApiKey)
             {
                 // An insert whose acknowledgement was lost, and which the client therefore sent again.
                 return Addition.Added;
@@ -113,6 +113,10 @@ public sealed class AccountStore(AccountTables tables)
     /// <summary>False when the row has changed since it was read.</summary>
     public Task<bool> SetActiveAsync(Account account, bool isActive, CancellationToken cancellation) =>
         ChangeAsync(account, "IsActive", isActive, cancellation);
+
+    /// <summary>False when the row has changed since it was read.</summary>
+    public Task<bool> SetSealedApiKeyAsync(Account account, string sealedApiKey, CancellationToken cancellation) =>
+        ChangeAsync(account, "ApiKey", sealedApiKey, cancellation);
 
     private async Task<bool> ChangeAsync(Account account, string column, object value, CancellationToken cancellation)
     {

@@ -2,6 +2,7 @@
 
 using System.CommandLine;
 using System.Net;
+using System.Security.Cryptography;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Hosting;
@@ -72,7 +73,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 
     private RootCommand Root() => new("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
     {
-        _json, Local(), Serve(), Tables(), Realms(), Users(),
+        _json, Local(), Serve(), Tables(), Keys(), Realms(), Users(),
     };
 
     // ---- Running the endpoint ----
@@ -117,6 +118,21 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         {
             await AccountTables.Open(Settings.Read(environment, answersRequests: false).Storage).CreateAsync(cancellation);
             return ExitCode.Done;
+        }),
+    };
+
+    private Command Keys() => new("keys", "Keys that API keys are sealed with.")
+    {
+        Verb("generate", "Print a new key for ApiKeys__keys__ID.", [], async (_, output, _) =>
+        {
+            await output.WriteLineAsync(Convert.ToBase64String(RandomNumberGenerator.GetBytes(ApiKeySettings.KeyBytes)));
+            return ExitCode.Done;
+        }),
+        Verb("rotate", "Seal every API key anew with the key that ApiKeys__writeWith names.", [], (arguments, output, cancellation) =>
+        {
+            var (settings, tables) = Open();
+            var rotation = new KeyRotation(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys));
+            return rotation.RunAsync(ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
         }),
     };
 
@@ -182,7 +198,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
             Verb("import", "Import accounts with their hashes and keys.", [file, skipInvalid], (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open();
-                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, time);
+                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, new ApiKeyCipher(settings.ApiKeys), time);
                 return import.RunAsync(arguments.GetRequiredValue(file), arguments.GetValue(skipInvalid),
                     ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),

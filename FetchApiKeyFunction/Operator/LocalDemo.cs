@@ -19,6 +19,10 @@ public static class LocalDemo
     private const string ApiKey = "gjA04ZYcqXKalvYMA8OeXSfzUOLrtbZv";
     private const int UserId = 5;
 
+    /// <summary>Not secret, like everything of the demo; API keys are sealed with it all the same.</summary>
+    private const string KeyVariable = "ApiKeys__keys__demo";
+    private static readonly string Key = Convert.ToBase64String(new byte[ApiKeySettings.KeyBytes]);
+
     public static async Task<int> RunAsync(
         IConfiguration environment, ushort port, DirectoryInfo? data, TimeProvider time, TextWriter output, CancellationToken cancellation)
     {
@@ -33,8 +37,12 @@ public static class LocalDemo
     }
 
     private static IConfigurationRoot OnAzurite(IConfiguration environment, string connectionString) => new ConfigurationBuilder()
-        .AddInMemoryCollection(environment.AsEnumerable().Where(setting => !setting.Key.StartsWith("AccountStorage", StringComparison.OrdinalIgnoreCase)))
-        .AddInMemoryCollection([new("AccountStorage", connectionString), new("ExternalHost", "localhost,127.0.0.1,[::1]")])
+        .AddInMemoryCollection(environment.AsEnumerable().Where(setting =>
+            !setting.Key.StartsWith("AccountStorage", StringComparison.OrdinalIgnoreCase) && !setting.Key.StartsWith("ApiKeys", StringComparison.OrdinalIgnoreCase)))
+        .AddInMemoryCollection(
+        [
+            new("AccountStorage", connectionString), new("ExternalHost", "localhost,127.0.0.1,[::1]"), new(KeyVariable.Replace("__", ":", StringComparison.Ordinal), Key),
+        ])
         .Build();
 
     private static async Task AddDemoAsync(Settings settings, AccountTables tables, TimeProvider time, CancellationToken cancellation)
@@ -45,7 +53,8 @@ public static class LocalDemo
         // Below the strength rule, which the documentation's example is free to be.
         using var password = TypedPassword.FromText(Password);
         var hash = await NewHash.OfAsync(password, settings.Hashing, time);
-        var account = new Account("", UserId, Email, hash, ApiKey, IsActive: true, Account.Roles["administrator"], time.GetUtcNow());
+        var apiKey = new ApiKeyCipher(settings.ApiKeys).Seal("", UserId, ApiKey);
+        var account = new Account("", UserId, Email, hash, apiKey, IsActive: true, Account.Roles["administrator"], time.GetUtcNow());
         await new AccountStore(tables).AddAsync(account, EmailAddress.TryParse(Email)!, cancellation);
     }
 
@@ -59,7 +68,7 @@ public static class LocalDemo
 
         Commands such as 'users add' reach the same tables with this in the environment:
 
-          export AccountStorage='{azurite.ConnectionString}'
+          export AccountStorage='{azurite.ConnectionString}' {KeyVariable}={Key}
 
         """);
 }

@@ -13,6 +13,8 @@ public sealed class UserCommands(
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
 
+    private readonly ApiKeyCipher _cipher = new(settings.ApiKeys);
+
     public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
     {
         var email = Parse(emailText);
@@ -25,9 +27,9 @@ public sealed class UserCommands(
         var hash = await ReadNewHashAsync();
         for (var tries = 0; tries < UserIdTries; tries++)
         {
-            var account = new Account(
-                subdomain, userId ?? await accounts.NextUserIdAsync(subdomain, cancellation), email.Text, hash,
-                Account.NewApiKey(), IsActive: true, role, time.GetUtcNow());
+            var id = userId ?? await accounts.NextUserIdAsync(subdomain, cancellation);
+            var apiKey = _cipher.Seal(subdomain, id, Account.NewApiKey());
+            var account = new Account(subdomain, id, email.Text, hash, apiKey, IsActive: true, role, time.GetUtcNow());
             switch (await accounts.AddAsync(account, email, cancellation))
             {
                 case Addition.Added:

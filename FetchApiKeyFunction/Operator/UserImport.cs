@@ -12,7 +12,7 @@ namespace FetchApiKeyFunction.Operator;
 /// says to skip such lines. An account that is there already, just as the line has it, is counted and left alone, so that
 /// a file can be imported again after an interruption.
 /// </summary>
-public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, TimeProvider time)
+public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, ApiKeyCipher cipher, TimeProvider time)
 {
     private const int ConcurrentWrites = 32;
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 2 };
@@ -171,7 +171,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
                 return "is_active: is neither true nor false";
             }
 
-            var account = new Account(subdomain, userId, emailText, password, apiKey, isActive == JsonValueKind.True, known_, time.GetUtcNow());
+            var account = new Account(subdomain, userId, emailText, password, cipher.Seal(subdomain, userId, apiKey), isActive == JsonValueKind.True, known_, time.GetUtcNow());
             line = new Line(number, account, email);
             return null;
         }
@@ -212,7 +212,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
             {
                 if (byEmail.TryGetValue(line.Partition, out var there))
                 {
-                    if (line.Account with { Created = there.Created, ETag = there.ETag } == there)
+                    if (IsSame(line.Account, there))
                     {
                         unchanged++;
                     }
@@ -234,4 +234,11 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
 
         return (fresh, unchanged);
     }
+
+    /// <summary>Two seals of one key differ, so the keys themselves are compared.</summary>
+    private bool IsSame(Account line, Account there) =>
+        line with { SealedApiKey = there.SealedApiKey, Created = there.Created, ETag = there.ETag } == there
+        && cipher.Open(line, out var given) == Opening.Opened
+        && cipher.Open(there, out var stored) == Opening.Opened
+        && given == stored;
 }

@@ -59,13 +59,14 @@ public sealed class SettingsTests
             ("AccountStorage", "AccountKey=s3cr3t"), ("TablePrefix", "1x"), ("ExternalHost", "https://x/"), ("RealmCacheSeconds", "-1"),
             ("Argon2:memoryKib", "63"), ("Argon2:passes", "zero"), ("Argon2:memoryKB", "1"), ("HashCeiling:lanes", "256"),
             ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"),
+            ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000, 8:1:2"),
             ("AttemptLimit:perAccount", "0"), ("AttemptLimit:perDay", "9"), ("ClientAddress:header", "X Y"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "https://a.example/path")));
 
         string[] named =
         [
             "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
             "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
-            "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:",
+            "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:", "Hashing__alsoInUse: '8:1:2'",
             "AttemptLimit__perAccount:", "AttemptLimit__perDay:", "ClientAddress__header:", "ClientAddress__trustedHops:",
         ];
         Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));

@@ -50,14 +50,17 @@ public sealed class FetchApiKey(
                 return Reply.InvalidEmail;
             }
 
+            // Read beside the reservation to save a round trip; nothing is made of it before the attempt is counted.
+            var reading = accounts.FindAsync(realm.Subdomain, email, cancellation);
             var address = ClientAddress.Of(request.HttpContext, clientAddress);
             var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, email, address, Routes.InvocationOf(request) ?? Guid.NewGuid(), cancellation);
             if (attempt is null)
             {
+                await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 return Reply.RateLimited(retryAfter).With(attempts.Exhausted(retryAfter));
             }
 
-            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, password, form.Unconsumed(), cancellation), cancellation);
+            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, reading, password, form.Unconsumed(), cancellation), cancellation);
             return reply.With(attempt.RateLimit);
         }
     }
@@ -92,16 +95,16 @@ public sealed class FetchApiKey(
     private async Task<Realm?> FindRealmAsync(RequestOrigin origin, CancellationToken cancellation) =>
         origin.SubdomainOf(settings.ExternalHosts) is { } subdomain ? await realms.FindAsync(subdomain, cancellation) : null;
 
-    /// <summary>Reads the account, checks the password, and only then looks at whether the account may be used.</summary>
+    /// <summary>Checks the password, and only then looks at whether the account may be used.</summary>
     private async Task<Reply> LogInAsync(
-        Realm realm, EmailAddress email, TypedPassword password, IReadOnlyCollection<string> ignored, CancellationToken cancellation)
+        Realm realm, EmailAddress email, Task<AccountReading> reading, TypedPassword password, IReadOnlyCollection<string> ignored, CancellationToken cancellation)
     {
+        var (account, isMalformed) = await reading;
         if (!realm.Backends.HasFlag(PasswordBackends.Email))
         {
             return Reply.PasswordAuthDisabled;
         }
 
-        var (account, isMalformed) = await accounts.FindAsync(realm.Subdomain, email, cancellation);
         if (isMalformed)
         {
             log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));

@@ -63,4 +63,7 @@ internal static partial class Log
 
     [LoggerMessage(51, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is sealed with a key that ApiKeys__keys does not name")]
     public static partial void ApiKeyUnreadable(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(33, LogLevel.Warning, "A stored hash has the cost {Cost}, which neither Argon2__ nor Hashing__alsoInUse names: its logins take another time than those of unknown names")]
+    public static partial void StoredHashOfAnotherCost(this ILogger log, string cost);
 }

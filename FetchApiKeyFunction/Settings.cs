@@ -93,7 +93,7 @@ public sealed class Settings
             Storage = reader.Storage(),
             ExternalHosts = reader.ExternalHosts(answersRequests),
             RealmMaxAge = TimeSpan.FromSeconds(reader.Integer("RealmCacheSeconds", 30, 0, 3600)),
-            Hashing = new HashingSettings(cost, ceilings, reader.Gate(cost, useKonscious), useKonscious),
+            Hashing = reader.Hashing(cost, ceilings, useKonscious),
             ApiKeys = reader.ApiKeys(),
             Attempts = reader.Attempts(),
             ClientAddress = reader.ClientAddress(),
@@ -102,7 +102,7 @@ public sealed class Settings
         };
         reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes", "engine");
         reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
-        reader.RefuseUnknown("Hashing", "memoryMib", "slots", "laneThreads", "queueLength", "maxWaitMs");
+        reader.RefuseUnknown("Hashing", "memoryMib", "slots", "laneThreads", "queueLength", "maxWaitMs", "alsoInUse");
         reader.RefuseUnknown("ApiKeys", "keys", "writeWith");
         reader.RefuseUnknown("AttemptLimit", "perAccount", "windowSeconds", "perAccountDaily", "perAddress", "perSharedAddress");
         reader.RefuseUnknown("ClientAddress", "header", "trustedHops");
@@ -151,7 +151,7 @@ public sealed class Settings
             return text;
         }
 
-        public GateLimits Gate(Argon2Cost cost, bool useKonscious)
+        public HashingSettings Hashing(Argon2Cost cost, HashCeilings ceilings, bool useKonscious)
         {
             var defaults = new GateLimits();
             var limits = new GateLimits
@@ -162,12 +162,39 @@ public sealed class Settings
                 QueueLength = Integer("Hashing:queueLength", defaults.QueueLength, 1, 100_000),
                 MaxWait = TimeSpan.FromMilliseconds(Integer("Hashing:maxWaitMs", (int)defaults.MaxWait.TotalMilliseconds, 1, 8000)),
             };
-            if (HashingGate.SlotsFor(PasswordHasher.SlotBytes(cost, useKonscious), limits) < 1)
+            var settings = new HashingSettings(cost, ceilings, limits, useKonscious) { AlsoInUse = Costs("Hashing:alsoInUse", ceilings) };
+            if (HashingGate.SlotsFor(PasswordHasher.SlotBytes(settings.LargestMemoryKib, useKonscious), limits) < 1)
             {
                 Faults.Add("Hashing__memoryMib: leaves no room for a hash of Argon2__memoryKib");
             }
 
-            return limits;
+            return settings;
+        }
+
+        /// <summary>KIB:PASSES:LANES or pbkdf2:ITERATIONS, separated by commas.</summary>
+        private List<HashCost> Costs(string key, HashCeilings ceilings)
+        {
+            var costs = new List<HashCost>();
+            foreach (var text in List(Text(key)))
+            {
+                var parts = text.Split(':');
+                var numbers = parts.Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0).ToArray();
+                switch (parts)
+                {
+                    case ["pbkdf2", _] when numbers[1] >= 1 && numbers[1] <= ceilings.Pbkdf2Iterations:
+                        costs.Add(new HashCost(null, numbers[1]));
+                        break;
+                    case [_, _, _] when numbers[0] >= 8 * numbers[2] && numbers[0] <= ceilings.MemoryKib
+                        && numbers[1] >= 1 && numbers[1] <= ceilings.Passes && numbers[2] >= 1 && numbers[2] <= ceilings.Lanes:
+                        costs.Add(new HashCost(new Argon2Cost(numbers[0], numbers[1], numbers[2]), 0));
+                        break;
+                    default:
+                        Faults.Add($"{Variable(key)}: '{text}' is not KIB:PASSES:LANES or pbkdf2:ITERATIONS within the ceilings");
+                        break;
+                }
+            }
+
+            return costs;
         }
 
         public ApiKeySettings ApiKeys()

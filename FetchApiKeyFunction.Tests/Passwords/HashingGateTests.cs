@@ -8,8 +8,6 @@ namespace FetchApiKeyFunction.Tests.Passwords;
 
 public sealed class HashingGateTests
 {
-    private static readonly Argon2Cost Cost = new(64, 1, 1);
-
     [Fact]
     public async Task No_more_run_at_once_than_there_are_slots_and_all_of_them_do()
     {
@@ -196,6 +194,29 @@ public sealed class HashingGateTests
     }
 
     [Fact]
+    public async Task Costs_that_are_also_in_use_are_verified_and_paid_for_by_every_login()
+    {
+        var settings = TestServer.Hashing with { AlsoInUse = [new HashCost(new Argon2Cost(128, 2, 2), 0), new HashCost(null, 1000)] };
+        using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger.Instance);
+        using var other = new PasswordHasher(TestServer.Hashing with { Cost = new Argon2Cost(128, 2, 2) }, TimeProvider.System, NullLogger.Instance);
+        using var password = TypedPassword.FromText("pässwörd");
+        using var wrong = TypedPassword.FromText("wrong");
+        string[] stored =
+        [
+            await hasher.HashAsync(password, CancellationToken.None), await other.HashAsync(password, CancellationToken.None),
+            "pbkdf2_sha256$1000$seasalt$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
+        ];
+
+        foreach (var hash in stored)
+        {
+            Assert.NotEqual(PasswordVerdict.Wrong, (await hasher.VerifyAsync(hash, password, CancellationToken.None)).Verdict);
+            Assert.Equal(PasswordVerdict.Wrong, (await hasher.VerifyAsync(hash, wrong, CancellationToken.None)).Verdict);
+        }
+
+        Assert.Equal(PasswordVerdict.Wrong, (await hasher.VerifyAsync(null, password, CancellationToken.None)).Verdict);
+    }
+
+    [Fact]
     public async Task A_stored_hash_dearer_than_the_memory_of_the_gate_is_refused_like_a_wrong_password()
     {
         var settings = TestServer.Hashing with { Gate = new GateLimits { MemoryBytes = 128 * 1024, Slots = 2 } };
@@ -208,7 +229,7 @@ public sealed class HashingGateTests
     }
 
     private static HashingGate NewGate(int slots, int queueLength = 100, TimeSpan? maxWait = null) => new(
-        new BuiltInArgon2(Argon2Engine.BestPath), Cost, ceilingKib: 160,
+        new BuiltInArgon2(Argon2Engine.BestPath), slotKib: 64, ceilingKib: 160,
         new GateLimits { MemoryBytes = 1 << 20, Slots = slots, QueueLength = queueLength, MaxWait = maxWait ?? TimeSpan.FromSeconds(60) },
         TimeProvider.System, NullLogger.Instance);
 

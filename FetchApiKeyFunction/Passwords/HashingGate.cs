@@ -56,10 +56,11 @@ public sealed partial class HashingGate : IDisposable
     private bool _isExclusive;
     private bool _isDisposed;
 
+    /// <param name="slotKib">What a hash of the dearest configured cost takes.</param>
     /// <param name="ceilingKib">What the dearest stored hash may take, if the limits have as much.</param>
-    internal HashingGate(IArgon2 argon2, Argon2Cost cost, int ceilingKib, GateLimits limits, TimeProvider time, ILogger log)
+    internal HashingGate(IArgon2 argon2, int slotKib, int ceilingKib, GateLimits limits, TimeProvider time, ILogger log)
     {
-        var hashBytes = (long)cost.MemoryKib * Argon2Kernel.BlockBytes;
+        var hashBytes = (long)slotKib * Argon2Kernel.BlockBytes;
         (Slots, _limits, _time) = (SlotsFor(argon2.MemoryFactor * hashBytes, limits), limits, time);
         _slotBytes = hashBytes;
         _largestBytes = Math.Max(Slots * hashBytes, Math.Min((long)ceilingKib * Argon2Kernel.BlockBytes, MemoryOf(limits) / argon2.MemoryFactor));

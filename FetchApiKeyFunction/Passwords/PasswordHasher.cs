@@ -18,7 +18,23 @@ public enum PasswordVerdict
 
 /// <summary>What passwords are hashed with.</summary>
 /// <param name="UseKonscious">Konscious in place of our own engine.</param>
-public sealed record HashingSettings(Argon2Cost Cost, HashCeilings Ceilings, GateLimits Gate, bool UseKonscious);
+public sealed record HashingSettings(Argon2Cost Cost, HashCeilings Ceilings, GateLimits Gate, bool UseKonscious)
+{
+    /// <summary>Costs of stored hashes beside <see cref="Cost"/>: every login pays for one hash of each, so that none tells from the time which one it met.</summary>
+    public IReadOnlyList<HashCost> AlsoInUse { get; init; } = [];
+
+    /// <summary>The most memory that a hash of any of the costs takes, in KiB.</summary>
+    public int LargestMemoryKib => AlsoInUse.Select(cost => cost.Argon2?.MemoryKib ?? 0).Append(Cost.MemoryKib).Max();
+}
+
+/// <summary>Argon2, or PBKDF2 of so many iterations.</summary>
+public sealed record HashCost(Argon2Cost? Argon2, int Pbkdf2Iterations)
+{
+    /// <summary>As the setting Hashing__alsoInUse has it.</summary>
+    public override string ToString() => Argon2 is { } argon2
+        ? FormattableString.Invariant($"{argon2.MemoryKib}:{argon2.Passes}:{argon2.Lanes}")
+        : FormattableString.Invariant($"pbkdf2:{Pbkdf2Iterations}");
+}
 
 /// <summary>Verifies against stored hashes, and makes new ones with the configured cost.</summary>
 public sealed class PasswordHasher : IDisposable
@@ -27,22 +43,29 @@ public sealed class PasswordHasher : IDisposable
     private readonly HashCeilings _ceilings;
     private readonly IArgon2 _argon2;
     private readonly HashingGate _gate;
+    private readonly ILogger _log;
 
-    /// <summary>What is hashed where there is nothing to compare with.</summary>
-    private readonly Argon2Hash _decoy;
+    /// <summary>The costs every login pays for, the configured one first, and what is hashed where there is nothing to compare with.</summary>
+    private readonly List<HashCost> _costs;
+    private readonly StoredHash[] _decoys;
+    private bool _hasWarned;
 
     public PasswordHasher(HashingSettings settings, TimeProvider time, ILogger log)
     {
-        (_cost, _ceilings) = (settings.Cost, settings.Ceilings);
+        (_cost, _ceilings, _log) = (settings.Cost, settings.Ceilings, log);
         _argon2 = Choose(settings, log);
-        _gate = new HashingGate(_argon2, _cost, _ceilings.MemoryKib, settings.Gate, time, log);
-        _decoy = Argon2Hash.NewUntagged(_cost);
+        _gate = new HashingGate(_argon2, settings.LargestMemoryKib, _ceilings.MemoryKib, settings.Gate, time, log);
+        _costs = [.. settings.AlsoInUse.Prepend(new HashCost(_cost, 0)).Distinct()];
+        _decoys = [.. _costs.Select(cost => cost.Argon2 is { } argon2
+            ? Argon2Hash.NewUntagged(argon2)
+            : (StoredHash)new Pbkdf2Hash(cost.Pbkdf2Iterations, new byte[16], new byte[32]))];
     }
 
     /// <summary>
-    /// Every call costs one hash: the stored one where it is sound, else a decoy of the configured cost, so that an
-    /// absent, unusable or malformed hash (and an empty password, which is never right) takes the same time as a wrong
-    /// password.
+    /// Every call costs the same: one hash of the configured cost and of each that is also in use. The stored hash takes
+    /// the place of the one of its cost; where there is none, or it is unusable or malformed (or the password is empty,
+    /// which is never right), all are decoys. A stored hash of a cost that the settings do not name takes the place of the
+    /// configured one, and its time tells it from others.
     /// </summary>
     /// <param name="stored">The password column; null when there is no account.</param>
     /// <returns>The verdict, and for a hash that was refused unread the reason, which is for the operator alone.</returns>
@@ -50,24 +73,32 @@ public sealed class PasswordHasher : IDisposable
     public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(string? stored, TypedPassword password, CancellationToken cancellation)
     {
         var hash = stored is null || password.IsEmpty ? new UnusableHash() : RefuseBeyondUs(StoredHash.Parse(stored, _ceilings));
-        switch (hash)
+        var hashes = (StoredHash[])_decoys.Clone();
+        var place = PlaceOf(hash);
+        if (place is { } own)
         {
-            case Argon2Hash argon2:
-                return (await MatchesAsync(argon2, password, cancellation) ? Right(argon2.IsCurrent(_cost)) : PasswordVerdict.Wrong, null);
-
-            case Pbkdf2Hash pbkdf2:
-                var isRight = await _gate.RunAsync(0, _ => pbkdf2.Matches(password), cancellation);
-                return (isRight ? Right(isCurrent: false) : PasswordVerdict.Wrong, null);
-
-            default:
-                await MatchesAsync(_decoy, password, cancellation);
-                return (PasswordVerdict.Wrong, (hash as RefusedHash)?.Reason);
+            hashes[own] = hash;
         }
+
+        var isRight = await _gate.RunAsync(
+            hashes.Max(each => (each as Argon2Hash)?.Cost.MemoryKib ?? 0),
+            workspace =>
+            {
+                var isRight = false;
+                for (var i = 0; i < hashes.Length; i++)
+                {
+                    isRight |= Matches(hashes[i], password, workspace) & i == place;
+                }
+
+                return isRight;
+            },
+            cancellation);
+        return (isRight ? Right((hash as Argon2Hash)?.IsCurrent(_cost) ?? false) : PasswordVerdict.Wrong, (hash as RefusedHash)?.Reason);
     }
 
-    /// <summary>The memory that one hash of that cost takes.</summary>
-    public static long SlotBytes(Argon2Cost cost, bool useKonscious) =>
-        (long)cost.MemoryKib * Argon2Kernel.BlockBytes * (useKonscious ? KonsciousArgon2.PeakFactor : 1);
+    /// <summary>The memory that one hash of so many KiB takes.</summary>
+    public static long SlotBytes(int memoryKib, bool useKonscious) =>
+        (long)memoryKib * Argon2Kernel.BlockBytes * (useKonscious ? KonsciousArgon2.PeakFactor : 1);
 
     /// <summary>A new hash in the form it is stored in.</summary>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
@@ -87,16 +118,44 @@ public sealed class PasswordHasher : IDisposable
 
     public void Dispose() => _gate.Dispose();
 
-    private Task<bool> MatchesAsync(Argon2Hash hash, TypedPassword password, CancellationToken cancellation) => _gate.RunAsync(
-        hash.Cost.MemoryKib,
-        workspace =>
+    /// <summary>Where among the hashes of every login this one belongs; null for one that cannot be computed.</summary>
+    private int? PlaceOf(StoredHash hash)
+    {
+        HashCost cost;
+        switch (hash)
         {
-            Span<byte> tag = stackalloc byte[hash.Tag.Length];
-            // Konscious throws on an empty password, which is never right, and one byte costs the same as none.
-            _argon2.Derive(hash.Parameters, password.IsEmpty ? [0] : password.Utf8, hash.Salt, workspace, tag);
-            return CryptographicOperations.FixedTimeEquals(tag, hash.Tag);
-        },
-        cancellation);
+            case Argon2Hash argon2:
+                cost = new HashCost(argon2.Cost, 0);
+                break;
+            case Pbkdf2Hash pbkdf2:
+                cost = new HashCost(null, pbkdf2.Iterations);
+                break;
+            default:
+                return null;
+        }
+
+        var place = _costs.IndexOf(cost);
+        if (place < 0 && !Interlocked.Exchange(ref _hasWarned, true))
+        {
+            _log.StoredHashOfAnotherCost(cost.ToString());
+        }
+
+        return Math.Max(place, 0);
+    }
+
+    private bool Matches(StoredHash hash, TypedPassword password, HashingWorkspace workspace)
+    {
+        if (hash is Pbkdf2Hash pbkdf2)
+        {
+            return pbkdf2.Matches(password);
+        }
+
+        var argon2 = (Argon2Hash)hash;
+        Span<byte> tag = stackalloc byte[argon2.Tag.Length];
+        // Konscious throws on an empty password, which is never right, and one byte costs the same as none.
+        _argon2.Derive(argon2.Parameters, password.IsEmpty ? [0] : password.Utf8, argon2.Salt, workspace, tag);
+        return CryptographicOperations.FixedTimeEquals(tag, argon2.Tag);
+    }
 
     private StoredHash RefuseBeyondUs(StoredHash hash) => hash switch
     {

@@ -79,13 +79,18 @@ internal sealed partial class ProcessRun : IDisposable
 
     public void Interrupt() => Assert.Equal(0, Signal(_process.Id, signal: 2));
 
-    public void Dispose()
+    /// <summary>Ends it at once, as SIGKILL does.</summary>
+    public void Kill()
     {
         if (!_process.HasExited)
         {
             _process.Kill(entireProcessTree: true);
         }
+    }
 
+    public void Dispose()
+    {
+        Kill();
         _process.Dispose();
     }
 

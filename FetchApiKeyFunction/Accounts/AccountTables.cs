@@ -106,6 +106,8 @@ public sealed class AccountTables
         RequestFailedException or MissingTablesException or AuthenticationFailedException => true,
         AggregateException several => several.InnerExceptions.All(IsUnavailability),
         OperationCanceledException or TimeoutException => true,
+        // An answer that broke off: the client library lets what it met while reading pass.
+        IOException or HttpRequestException or System.Text.Json.JsonException => true,
         _ => false,
     };
 }

@@ -49,6 +49,8 @@ public static class CustomHandler
             // The form reader has a smaller cap of its own; a client that sends more is heard out, for as long as
             // Kestrel drains, so that it reads the 413 instead of a reset.
             kestrel.Limits.MaxRequestBodySize = null;
+            // Who dribbles is cut off: headers within this, bodies at Kestrel's own 240 bytes a second after 5 seconds.
+            kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(10);
             if (listener.Address is { } address)
             {
                 kestrel.Listen(address, listener.Port);

@@ -11,9 +11,9 @@ namespace FetchApiKeyFunction.Benchmarks;
 
 internal static class EndpointLoad
 {
-    private const int Clients = 8;
-    private const string Password = "correct horse battery staple";
-    private static readonly byte[] Key = new byte[ApiKeySettings.KeyBytes];
+    public const int Clients = 8;
+    public const string Password = "correct horse battery staple";
+    public static readonly byte[] Key = new byte[ApiKeySettings.KeyBytes];
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(5);
 
     /// <summary>Logins a second of eight clients, Konscious and the engine in turn.</summary>
@@ -29,10 +29,10 @@ internal static class EndpointLoad
             await PopulateAsync(azurite, prefix, cost);
             string[] engines = ["konscious", "built-in"];
             var results = engines.ToDictionary(engine => engine, _ => new List<(double Rate, double P50)>());
-            var servers = new Dictionary<string, Server>();
+            var servers = new Dictionary<string, LoadedServer>();
             foreach (var engine in engines)
             {
-                servers[engine] = await Server.StartAsync(azurite, prefix, cost, engine);
+                servers[engine] = await LoadedServer.StartAsync(azurite, prefix, cost, engine);
                 await servers[engine].LoadAsync(TimeSpan.FromSeconds(2));
             }
 
@@ -62,7 +62,7 @@ internal static class EndpointLoad
         await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
         var cost = Argon2Cost.Default;
         await PopulateAsync(azurite, "burst", cost);
-        using var server = await Server.StartAsync(azurite, "burst", cost, "built-in");
+        using var server = await LoadedServer.StartAsync(azurite, "burst", cost, "built-in");
         await server.LoadAsync(TimeSpan.FromSeconds(2));
         var before = server.Status("VmRSS:");
         Console.WriteLine($"128 logins at once, m={cost.MemoryKib}, t={cost.Passes}, p={cost.Lanes}, {Environment.ProcessorCount} slots; resident before: {before} MiB");
@@ -84,13 +84,13 @@ internal static class EndpointLoad
         return 0;
     }
 
-    private static double Median(IEnumerable<double> values)
+    public static double Median(IEnumerable<double> values)
     {
         var sorted = values.Order().ToArray();
         return sorted[sorted.Length / 2];
     }
 
-    private static async Task PopulateAsync(Azurite azurite, string prefix, Argon2Cost cost)
+    public static async Task<AccountTables> PopulateAsync(Azurite azurite, string prefix, Argon2Cost cost)
     {
         var tables = AccountTables.Open(new StorageSettings { ConnectionString = azurite.ConnectionString, TablePrefix = prefix });
         await tables.CreateAsync(CancellationToken.None);
@@ -105,99 +105,7 @@ internal static class EndpointLoad
             var account = new Account("", i + 1, email.Text, hash, apiKey, true, Account.Member, DateTimeOffset.UnixEpoch);
             await new AccountStore(tables).AddAsync(account, email, CancellationToken.None);
         }
-    }
 
-    private sealed class Server : IDisposable
-    {
-        private readonly Process _process;
-        private readonly HttpClient _client;
-
-        private Server(Process process, int port)
-        {
-            _process = process;
-            _client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 512 }) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-        }
-
-        public static async Task<Server> StartAsync(Azurite azurite, string prefix, Argon2Cost cost, string engine)
-        {
-            var port = Azurite.FreePort();
-            var process = Process.Start(new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"])
-            {
-                RedirectStandardOutput = true,
-                Environment =
-                {
-                    ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1", ["Argon2__engine"] = engine,
-                    ["ApiKeys__keys__bench"] = Convert.ToBase64String(Key),
-                    ["Argon2__memoryKib"] = $"{cost.MemoryKib}", ["Argon2__passes"] = $"{cost.Passes}", ["Argon2__lanes"] = $"{cost.Lanes}",
-                },
-            })!;
-            var listening = new TaskCompletionSource();
-            process.OutputDataReceived += (_, line) =>
-            {
-                if (line.Data?.StartsWith("Listening", StringComparison.Ordinal) == true)
-                {
-                    listening.TrySetResult();
-                }
-            };
-            process.BeginOutputReadLine();
-            await listening.Task.WaitAsync(TimeSpan.FromSeconds(30));
-            return new Server(process, port);
-        }
-
-        public async Task<int> LogInAsync(int user)
-        {
-            using var form = new FormUrlEncodedContent([new("username", $"user{user}@example.com"), new("password", Password)]);
-            using var answer = await _client.PostAsync(new Uri("/api/v1/fetch_api_key", UriKind.Relative), form);
-            return (int)answer.StatusCode;
-        }
-
-        public async Task<(double Rate, double P50)> LoadAsync(TimeSpan time)
-        {
-            var started = Stopwatch.GetTimestamp();
-            var latencies = await Task.WhenAll(Enumerable.Range(0, Clients).Select(async client =>
-            {
-                var own = new List<double>();
-                while (Stopwatch.GetElapsedTime(started) < time)
-                {
-                    var sent = Stopwatch.GetTimestamp();
-                    var status = await LogInAsync(client);
-                    own.Add(status == 200 ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"A login got {status}."));
-                }
-
-                return own;
-            }));
-            var all = latencies.SelectMany(own => own).ToList();
-            return (all.Count / Stopwatch.GetElapsedTime(started).TotalSeconds, Median(all));
-        }
-
-        /// <summary>Milliseconds that a request took which hashes nothing, one after the other until told to stop.</summary>
-        public async Task<List<double>> PingAsync(CancellationToken cancellation)
-        {
-            var waits = new List<double>();
-            while (!cancellation.IsCancellationRequested)
-            {
-                var sent = Stopwatch.GetTimestamp();
-                using var answer = await _client.GetAsync(new Uri("/api/v1/server_settings", UriKind.Relative), CancellationToken.None);
-                waits.Add(Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
-                await Task.Delay(10, CancellationToken.None);
-            }
-
-            return waits;
-        }
-
-        /// <summary>MiB of a line of the process's status.</summary>
-        public int Status(string name)
-        {
-            var line = File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
-            return int.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
-        }
-
-        public void Dispose()
-        {
-            _process.Kill();
-            _process.WaitForExit();
-            _process.Dispose();
-            _client.Dispose();
-        }
+        return tables;
     }
 }

@@ -1,0 +1,116 @@
+// The endpoint under load.
+
+using System.Diagnostics;
+using System.Globalization;
+using FetchApiKeyFunction.Operator;
+using FetchApiKeyFunction.Passwords;
+
+namespace FetchApiKeyFunction.Benchmarks;
+
+/// <summary>The endpoint as a process of its own, and requests to it.</summary>
+internal sealed class LoadedServer : IDisposable
+{
+    private readonly Process _process;
+    private readonly HttpClient _client;
+
+    private LoadedServer(Process process, int port)
+    {
+        _process = process;
+        _client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 512 }) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+    }
+
+    public static async Task<LoadedServer> StartAsync(Azurite azurite, string prefix, Argon2Cost cost, string engine, IReadOnlyDictionary<string, string>? more = null)
+    {
+        var port = Azurite.FreePort();
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"])
+        {
+            RedirectStandardOutput = true,
+            Environment =
+            {
+                ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1", ["Argon2__engine"] = engine,
+                ["ApiKeys__keys__bench"] = Convert.ToBase64String(EndpointLoad.Key),
+                ["Argon2__memoryKib"] = $"{cost.MemoryKib}", ["Argon2__passes"] = $"{cost.Passes}", ["Argon2__lanes"] = $"{cost.Lanes}",
+            },
+        };
+        foreach (var (name, value) in more ?? new Dictionary<string, string>())
+        {
+            start.Environment[name] = value;
+        }
+
+        var process = Process.Start(start)!;
+        var listening = new TaskCompletionSource();
+        process.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data?.StartsWith("Listening", StringComparison.Ordinal) == true)
+            {
+                listening.TrySetResult();
+            }
+        };
+        process.BeginOutputReadLine();
+        await listening.Task.WaitAsync(TimeSpan.FromSeconds(30));
+        return new LoadedServer(process, port);
+    }
+
+    public Task<int> LogInAsync(int user) => LogInAsync($"user{user}@example.com", EndpointLoad.Password, "198.51.100.1");
+
+    /// <param name="address">Where the client says it comes from; believed only where the server trusts a hop.</param>
+    public async Task<int> LogInAsync(string username, string password, string address)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/fetch_api_key")
+        {
+            Content = new FormUrlEncodedContent([new("username", username), new("password", password)]),
+        };
+        request.Headers.Add("X-Forwarded-For", address);
+        using var answer = await _client.SendAsync(request);
+        return (int)answer.StatusCode;
+    }
+
+    public async Task<(double Rate, double P50)> LoadAsync(TimeSpan time)
+    {
+        var started = Stopwatch.GetTimestamp();
+        var latencies = await Task.WhenAll(Enumerable.Range(0, EndpointLoad.Clients).Select(async client =>
+        {
+            var own = new List<double>();
+            while (Stopwatch.GetElapsedTime(started) < time)
+            {
+                var sent = Stopwatch.GetTimestamp();
+                var status = await LogInAsync(client);
+                own.Add(status == 200 ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"A login got {status}."));
+            }
+
+            return own;
+        }));
+        var all = latencies.SelectMany(own => own).ToList();
+        return (all.Count / Stopwatch.GetElapsedTime(started).TotalSeconds, EndpointLoad.Median(all));
+    }
+
+    /// <summary>Milliseconds that a request took which hashes nothing, one after the other until told to stop.</summary>
+    public async Task<List<double>> PingAsync(CancellationToken cancellation)
+    {
+        var waits = new List<double>();
+        while (!cancellation.IsCancellationRequested)
+        {
+            var sent = Stopwatch.GetTimestamp();
+            using var answer = await _client.GetAsync(new Uri("/api/v1/server_settings", UriKind.Relative), CancellationToken.None);
+            waits.Add(Stopwatch.GetElapsedTime(sent).TotalMilliseconds);
+            await Task.Delay(10, CancellationToken.None);
+        }
+
+        return waits;
+    }
+
+    /// <summary>MiB of a line of the process's status.</summary>
+    public int Status(string name)
+    {
+        var line = File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
+        return int.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
+    }
+
+    public void Dispose()
+    {
+        _process.Kill();
+        _process.WaitForExit();
+        _process.Dispose();
+        _client.Dispose();
+    }
+}

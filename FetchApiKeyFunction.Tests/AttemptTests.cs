@@ -153,6 +153,18 @@ public sealed partial class AttemptTests(Organisation organisation) : IClassFixt
     }
 
     [Fact]
+    public async Task Guesses_that_claim_to_be_one_request_are_counted_each()
+    {
+        var user = await NewUserAsync();
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 30).Select(i => _instances[i % 3].SendAsync(
+            HttpMethod.Post, "/api/v1/fetch_api_key", Form(("username", user), ("password", $"wrong{i}")), RootHost,
+            ("X-Azure-Functions-InvocationId", "6f9619ff-8b86-d011-b42d-00c04fc964ff"))));
+
+        Assert.Equal(5, answers.Count(answer => answer.Status == 401));
+    }
+
+    [Fact]
     public async Task Twenty_right_logins_of_one_account_at_once_all_succeed()
     {
         var user = await NewUserAsync();

@@ -53,14 +53,14 @@ public sealed class FetchApiKey(
             // Read beside the reservation to save a round trip; nothing is made of it before the attempt is counted.
             var reading = accounts.FindAsync(realm.Subdomain, email, cancellation);
             var address = ClientAddress.Of(request.HttpContext, clientAddress);
-            var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, email, address, Routes.InvocationOf(request) ?? Guid.NewGuid(), cancellation);
+            var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, email, address, cancellation);
             if (attempt is null)
             {
                 await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 return Reply.RateLimited(retryAfter).With(attempts.Exhausted(retryAfter));
             }
 
-            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, reading, password, form.Unconsumed(), cancellation), cancellation);
+            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, address.Bucket, reading, password, form.Unconsumed(), cancellation), cancellation);
             return reply.With(attempt.RateLimit);
         }
     }
@@ -97,7 +97,8 @@ public sealed class FetchApiKey(
 
     /// <summary>Checks the password, and only then looks at whether the account may be used.</summary>
     private async Task<Reply> LogInAsync(
-        Realm realm, EmailAddress email, Task<AccountReading> reading, TypedPassword password, IReadOnlyCollection<string> ignored, CancellationToken cancellation)
+        Realm realm, EmailAddress email, string client, Task<AccountReading> reading, TypedPassword password, IReadOnlyCollection<string> ignored,
+        CancellationToken cancellation)
     {
         var (account, isMalformed) = await reading;
         if (!realm.Backends.HasFlag(PasswordBackends.Email))
@@ -110,7 +111,7 @@ public sealed class FetchApiKey(
             log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
         }
 
-        var (verdict, refused) = await hasher.VerifyAsync(account?.PasswordHash, password, cancellation);
+        var (verdict, refused) = await hasher.VerifyAsync(client, account?.PasswordHash, password, cancellation);
         if (refused is not null)
         {
             log.StoredHashRefused(account!.UserId, realm.Subdomain, refused);
@@ -131,7 +132,7 @@ public sealed class FetchApiKey(
             return Reply.UserDeactivated;
         }
 
-        if (verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, password, cancellation))
+        if (verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, client, password, cancellation))
         {
             return Reply.PasswordResetRequired;
         }
@@ -162,7 +163,7 @@ public sealed class FetchApiKey(
     /// False when the password is below the strength rule and so must not be hashed anew. Storage that fails here, or a
     /// full gate, costs the renewal, which the next login makes up for, and not the login.
     /// </summary>
-    private async Task<bool> RenewHashAsync(Account account, TypedPassword password, CancellationToken cancellation)
+    private async Task<bool> RenewHashAsync(Account account, string client, TypedPassword password, CancellationToken cancellation)
     {
         if (!PasswordStrength.IsEnough(password))
         {
@@ -171,7 +172,7 @@ public sealed class FetchApiKey(
 
         try
         {
-            var hash = await hasher.HashAsync(password, cancellation);
+            var hash = await hasher.HashAsync(client, password, cancellation);
             if (!await accounts.SetPasswordHashAsync(account, hash, cancellation))
             {
                 log.HashRenewalOvertaken(account.UserId, account.Subdomain);

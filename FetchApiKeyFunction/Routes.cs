@@ -71,8 +71,8 @@ public sealed class Routes : IDisposable
         _stopping.Dispose();
     }
 
-    /// <summary>The id that the Functions host gave a request, the same when it sends it again; null without that host.</summary>
-    public static Guid? InvocationOf(HttpRequest request) =>
+    /// <summary>The id that the Functions host gave a request, for the log alone: without that host a client may have made it up.</summary>
+    private static Guid? InvocationOf(HttpRequest request) =>
         Guid.TryParse(request.Headers["X-Azure-Functions-InvocationId"].ToString(), out var id) && id != Guid.Empty ? id : null;
 
     /// <summary>Deletes what the attempt limit no longer needs, now and then, as long as the process runs.</summary>

@@ -123,7 +123,7 @@ public sealed class PasswordTests : IDisposable
 
         using var password = TypedPassword.FromText("any");
         var started = Stopwatch.GetTimestamp();
-        var (verdict, reason) = await _hasher.VerifyAsync(encoded, password, CancellationToken.None);
+        var (verdict, reason) = await _hasher.VerifyAsync("c", encoded, password, CancellationToken.None);
 
         Assert.Equal((PasswordVerdict.Wrong, refused.Reason), (verdict, reason));
         // Far below what any of these would cost; not a measurement.
@@ -138,7 +138,7 @@ public sealed class PasswordTests : IDisposable
     {
         using var password = TypedPassword.FromText("abcd1234");
 
-        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(stored, password, CancellationToken.None));
+        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync("c", stored, password, CancellationToken.None));
     }
 
     [Fact]
@@ -146,7 +146,7 @@ public sealed class PasswordTests : IDisposable
     {
         using var empty = TypedPassword.FromText("");
 
-        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(await HashAsync("x"), empty, CancellationToken.None));
+        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync("c", await HashAsync("x"), empty, CancellationToken.None));
     }
 
     [Theory]
@@ -198,13 +198,13 @@ public sealed class PasswordTests : IDisposable
     private async Task<string> HashAsync(string text)
     {
         using var password = TypedPassword.FromText(text);
-        return await _hasher.HashAsync(password, CancellationToken.None);
+        return await _hasher.HashAsync("c", password, CancellationToken.None);
     }
 
     private async Task<PasswordVerdict> VerifyAsync(string encoded, string text)
     {
         using var password = TypedPassword.FromText(text);
-        var (verdict, refused) = await _hasher.VerifyAsync(encoded, password, CancellationToken.None);
+        var (verdict, refused) = await _hasher.VerifyAsync("c", encoded, password, CancellationToken.None);
         Assert.Null(refused);
         return verdict;
     }

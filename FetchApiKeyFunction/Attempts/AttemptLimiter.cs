@@ -44,11 +44,12 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
     /// Counts an attempt, after waiting shortly where attempts in flight fill the limit: they may be right and make room.
     /// Of one bucket's requests in this instance one at a time asks, in the order in which they came.
     /// </summary>
-    /// <param name="id">Of the request: the same id is the same attempt, should the host send it twice.</param>
     /// <exception cref="AttemptsContendedException">The wait was too long.</exception>
     /// <exception cref="RequestFailedException">The store is away.</exception>
-    public async Task<ReservationOutcome> ReserveAsync(string key, AttemptPolicy policy, Guid id, CancellationToken cancellation)
+    public async Task<ReservationOutcome> ReserveAsync(string key, AttemptPolicy policy, CancellationToken cancellation)
     {
+        // Our own, never one of a header's: with an id that a client can choose, many guesses could share one reservation.
+        var id = Guid.NewGuid();
         using var patience = new CancellationTokenSource(Patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
         var bucket = Enter(key);
@@ -126,7 +127,7 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
             var standing = record.Judge(policy, now);
             if (record.NumberOf(id) is { } number)
             {
-                // Sent twice by the host, or written by a request whose acknowledgement was lost.
+                // Written by an earlier try whose acknowledgement was lost.
                 return Reserved(number);
             }
 

@@ -56,9 +56,8 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
 
     /// <summary>Counts the attempt in both buckets, or says after which time another may be made.</summary>
-    /// <param name="id">Of the request; see <see cref="AttemptLimiter.ReserveAsync"/>.</param>
     public async Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(
-        string subdomain, EmailAddress email, ClientAddress address, Guid id, CancellationToken cancellation)
+        string subdomain, EmailAddress email, ClientAddress address, CancellationToken cancellation)
     {
         var addressKey = $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
         if (_blocked.TryGetValue(addressKey, out var until))
@@ -71,8 +70,8 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
             _blocked.TryRemove(addressKey, out _);
         }
 
-        var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), id, cancellation);
-        var ofAccount = limiter.ReserveAsync(KeyOf(subdomain, email), _account, id, cancellation);
+        var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
+        var ofAccount = limiter.ReserveAsync(KeyOf(subdomain, email), _account, cancellation);
         try
         {
             await Task.WhenAll(ofAddress, ofAccount);

@@ -155,6 +155,6 @@ public static class NewHash
     public static async Task<string> OfAsync(TypedPassword password, HashingSettings settings, TimeProvider time)
     {
         using var hasher = new PasswordHasher(settings with { Gate = settings.Gate with { Slots = 1 } }, time, NullLogger.Instance);
-        return await hasher.HashAsync(password, CancellationToken.None);
+        return await hasher.HashAsync("operator", password, CancellationToken.None);
     }
 }

@@ -38,13 +38,18 @@ public sealed record GateLimits
 /// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
 /// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
 /// it has all the memory to itself, and a reserve besides where the slots together are smaller than the ceiling; one that
-/// needs more than the limits have is not computed (<see cref="Fits"/>). First come, first served: while such a hash waits
-/// at the head, nobody overtakes it.
+/// needs more than the limits have is not computed (<see cref="Fits"/>). Clients take turns, and of one client's hashes the
+/// first come is first served: a flood from one address makes its own logins wait, not everybody's. While the hash whose
+/// turn it is waits for room, nobody overtakes it. When the queue is full, a client with fewer hashes in it displaces the
+/// last of the one with most.
 /// </summary>
 public sealed partial class HashingGate : IDisposable
 {
     private readonly object _lock = new();
-    private readonly LinkedList<Job> _queue = new();
+
+    /// <summary>Every client that waits, in the order of turns, with its hashes in the order in which they came.</summary>
+    private readonly LinkedList<Client> _turns = new();
+    private readonly Dictionary<string, Client> _clients = new(StringComparer.Ordinal);
     private readonly Thread[] _workers;
     private readonly Lazy<HashingMemory?> _memory;
     private readonly Lazy<LaneCrew?> _crew;
@@ -52,6 +57,7 @@ public sealed partial class HashingGate : IDisposable
     private readonly long _largestBytes;
     private readonly GateLimits _limits;
     private readonly TimeProvider _time;
+    private int _waiting;
     private int _running;
     private bool _isExclusive;
     private bool _isDisposed;
@@ -93,23 +99,26 @@ public sealed partial class HashingGate : IDisposable
     /// Runs <paramref name="work"/> on one of the gate's threads when its turn comes. Once it has begun it is seen through,
     /// whatever becomes of the request, so that what it reads may be wiped as soon as this returns.
     /// </summary>
+    /// <param name="client">Whose work it is: clients take turns.</param>
     /// <param name="memoryKib">What the work takes from its workspace; 0 for none.</param>
     /// <exception cref="HashingGateFullException">No turn came in time.</exception>
     /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
-    internal async Task<bool> RunAsync(int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
+    internal async Task<bool> RunAsync(string client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
     {
         var job = new Job(work, needsAllSlots: (long)memoryKib * Argon2Kernel.BlockBytes > _slotBytes);
+        Job? displaced = null;
         lock (_lock)
         {
-            if (_queue.Count >= _limits.QueueLength)
+            if (_waiting >= _limits.QueueLength)
             {
-                throw new HashingGateFullException();
+                displaced = Displace(client);
             }
 
-            _queue.AddLast(job.Place);
+            Enqueue(client, job);
             Monitor.PulseAll(_lock);
         }
 
+        displaced?.Result.TrySetException(new HashingGateFullException());
         using var patience = new CancellationTokenSource(_limits.MaxWait, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
         using var withdrawal = either.Token.Register(() => Withdraw(job, cancellation));
@@ -136,6 +145,52 @@ public sealed partial class HashingGate : IDisposable
     private static long MemoryOf(GateLimits limits) =>
         limits.MemoryBytes == 0 ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 : limits.MemoryBytes;
 
+    private void Enqueue(string key, Job job)
+    {
+        if (!_clients.TryGetValue(key, out var client))
+        {
+            client = new Client(key);
+            _clients.Add(key, client);
+            _turns.AddLast(client.Turn);
+        }
+
+        client.Jobs.AddLast(job.Place);
+        job.Client = client;
+        _waiting++;
+    }
+
+    private void Dequeue(Job job)
+    {
+        var client = job.Client!;
+        client.Jobs.Remove(job.Place);
+        _waiting--;
+        if (client.Jobs.Count == 0)
+        {
+            _turns.Remove(client.Turn);
+            _clients.Remove(client.Key);
+        }
+    }
+
+    /// <summary>Takes the last hash of the client that has most out of the queue, for one that has fewer.</summary>
+    /// <exception cref="HashingGateFullException">The newcomer has as many.</exception>
+    private Job Displace(string newcomer)
+    {
+        var most = _turns.MaxBy(client => client.Jobs.Count)!;
+        if (_clients.TryGetValue(newcomer, out var own) && own.Jobs.Count + 1 >= most.Jobs.Count)
+        {
+            throw new HashingGateFullException();
+        }
+
+        if (own is null && most.Jobs.Count == 1)
+        {
+            throw new HashingGateFullException();
+        }
+
+        var last = most.Jobs.Last!.Value;
+        Dequeue(last);
+        return last;
+    }
+
     private void Withdraw(Job job, CancellationToken cancellation)
     {
         lock (_lock)
@@ -145,7 +200,7 @@ public sealed partial class HashingGate : IDisposable
                 return;
             }
 
-            _queue.Remove(job.Place);
+            Dequeue(job);
             // The one that waited for it to go may be next.
             Monitor.PulseAll(_lock);
         }
@@ -188,7 +243,7 @@ public sealed partial class HashingGate : IDisposable
         }
     }
 
-    /// <summary>Waits for the head of the queue to have its turn; null when the gate closes.</summary>
+    /// <summary>Waits until the hash whose turn it is has room; null when the gate closes.</summary>
     /// <param name="isAlone">Whether nothing else runs or waits, so that the work may use other processors too.</param>
     private Job? Next(out bool isAlone)
     {
@@ -196,10 +251,16 @@ public sealed partial class HashingGate : IDisposable
         {
             while (!_isDisposed)
             {
-                if (_queue.First?.Value is { } job && !_isExclusive && (_running == 0 || !job.NeedsAllSlots))
+                if (_turns.First?.Value is { } client && client.Jobs.First!.Value is var job && !_isExclusive && (_running == 0 || !job.NeedsAllSlots))
                 {
-                    _queue.RemoveFirst();
-                    isAlone = _running == 0 && _queue.Count == 0;
+                    Dequeue(job);
+                    if (client.Turn.List is not null)
+                    {
+                        _turns.Remove(client.Turn);
+                        _turns.AddLast(client.Turn);
+                    }
+
+                    isAlone = _running == 0 && _waiting == 0;
                     _running++;
                     _isExclusive = job.NeedsAllSlots;
                     return job;
@@ -242,6 +303,21 @@ public sealed partial class HashingGate : IDisposable
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, int who, int value);
 
+    private sealed class Client
+    {
+        public Client(string key)
+        {
+            Key = key;
+            Turn = new LinkedListNode<Client>(this);
+        }
+
+        public string Key { get; }
+
+        public LinkedListNode<Client> Turn { get; }
+
+        public LinkedList<Job> Jobs { get; } = new();
+    }
+
     private sealed class Job
     {
         public Job(Func<HashingWorkspace, bool> work, bool needsAllSlots)
@@ -255,6 +331,8 @@ public sealed partial class HashingGate : IDisposable
         public bool NeedsAllSlots { get; }
 
         public LinkedListNode<Job> Place { get; }
+
+        public Client? Client { get; set; }
 
         public TaskCompletionSource<bool> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

@@ -67,10 +67,11 @@ public sealed class PasswordHasher : IDisposable
     /// which is never right), all are decoys. A stored hash of a cost that the settings do not name takes the place of the
     /// configured one, and its time tells it from others.
     /// </summary>
+    /// <param name="client">Whose login it is: clients take turns at the gate.</param>
     /// <param name="stored">The password column; null when there is no account.</param>
     /// <returns>The verdict, and for a hash that was refused unread the reason, which is for the operator alone.</returns>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
-    public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(string? stored, TypedPassword password, CancellationToken cancellation)
+    public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(string client, string? stored, TypedPassword password, CancellationToken cancellation)
     {
         var hash = stored is null || password.IsEmpty ? new UnusableHash() : RefuseBeyondUs(StoredHash.Parse(stored, _ceilings));
         var hashes = (StoredHash[])_decoys.Clone();
@@ -81,6 +82,7 @@ public sealed class PasswordHasher : IDisposable
         }
 
         var isRight = await _gate.RunAsync(
+            client,
             hashes.Max(each => (each as Argon2Hash)?.Cost.MemoryKib ?? 0),
             workspace =>
             {
@@ -102,10 +104,11 @@ public sealed class PasswordHasher : IDisposable
 
     /// <summary>A new hash in the form it is stored in.</summary>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
-    public async Task<string> HashAsync(TypedPassword password, CancellationToken cancellation)
+    public async Task<string> HashAsync(string client, TypedPassword password, CancellationToken cancellation)
     {
         var hash = Argon2Hash.NewUntagged(_cost);
         await _gate.RunAsync(
+            client,
             _cost.MemoryKib,
             workspace =>
             {

@@ -26,7 +26,7 @@ public sealed class ConcurrencyTests(Organisation organisation) : IClassFixture<
             await organisation.AddAsync("", id, $"many{id}@zulip.com", hash, apiKey: keys[id]);
         }
 
-        var over = Task.Delay(TimeSpan.FromSeconds(3));
+        var over = Task.Delay(TimeSpan.FromSeconds(LongTests.Or(10, 3)));
         var counts = await Task.WhenAll(Enumerable.Range(0, 16).Select(async client =>
         {
             var count = 0;
@@ -73,7 +73,7 @@ public sealed class ConcurrencyTests(Organisation organisation) : IClassFixture<
     [Fact]
     public async Task A_process_killed_while_it_renews_hashes_loses_no_password()
     {
-        const int kills = 6;
+        var kills = LongTests.Or(20, 6);
         for (var kill = 0; kill < kills; kill++)
         {
             var emails = Enumerable.Range(0, 8).Select(i => $"kill{kill}-{i}@zulip.com").ToList();

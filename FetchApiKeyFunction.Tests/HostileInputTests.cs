@@ -126,7 +126,7 @@ public sealed class HostileInputTests(Organisation organisation) : IClassFixture
     {
         string[] types = [Urlencoded, "multipart/form-data; boundary=b", "multipart/form-data; boundary=\"b\"; charset=utf-8", Urlencoded + "; charset=utf-8"];
         string[] seeds = [Login, Part + "--b--\r\n", "username=%C3%BC&password=", "--b\r\nContent-Disposition: form-data; name=\"a\"; filename=\"b\"\r\n\r\nx\r\n--b--"];
-        for (var run = 0; run < 2000; run++)
+        for (var run = 0; run < LongTests.Or(50_000, 2000); run++)
         {
             var body = Encoding.Latin1.GetBytes(seeds[run % seeds.Length]);
             for (var change = 0; change < 1 + (run % 5); change++)

@@ -29,67 +29,49 @@ public readonly record struct ReservationOutcome(Reservation? Reservation, TimeS
 /// One row a bucket, changed only under its ETag. Fails closed: where the row cannot be read or written, an exception ends
 /// the login before its password is looked at. The time is the store's, taken from its answers, so that an instance whose
 /// clock is wrong admits nobody. A reservation is durable before this returns it; one that nobody settles counts as a failure.
+/// <para>
+/// What this instance's requests want of one bucket is written together: while one write is under way the others gather,
+/// and the next write carries them all. So instances contend on the ETag and requests do not.
+/// </para>
 /// </summary>
 public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
 {
     private const string RowKey = "attempts";
 
-    /// <summary>How long an attempt waits for the verdicts of others, and for its turn to write.</summary>
+    /// <summary>How long an attempt waits for the verdicts of others, and for its turn to be written.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
-    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(20);
 
     private readonly ConcurrentDictionary<string, Bucket> _buckets = new(StringComparer.Ordinal);
 
     /// <summary>
     /// Counts an attempt, after waiting shortly where attempts in flight fill the limit: they may be right and make room.
-    /// Of one bucket's requests in this instance one at a time asks, in the order in which they came.
+    /// Of one bucket's requests in this instance the first to come is the first to be counted.
     /// </summary>
     /// <exception cref="AttemptsContendedException">The wait was too long.</exception>
     /// <exception cref="RequestFailedException">The store is away.</exception>
     public async Task<ReservationOutcome> ReserveAsync(string key, AttemptPolicy policy, CancellationToken cancellation)
     {
-        // Our own, never one of a header's: with an id that a client can choose, many guesses could share one reservation.
-        var id = Guid.NewGuid();
         using var patience = new CancellationTokenSource(Patience, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
-        var bucket = Enter(key);
+        // The id is our own, never one of a header's: with one that a client can choose, many guesses could share a reservation.
+        var wish = new Wish(key, policy, Guid.NewGuid());
         try
         {
-            await bucket.Turn.WaitAsync(either.Token);
-            try
-            {
-                while (true)
-                {
-                    if (await TryReserveAsync(bucket, key, policy, id, either.Token) is { } outcome)
-                    {
-                        return outcome;
-                    }
-
-                    await Task.Delay(Poll + TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(20)), time, either.Token);
-                }
-            }
-            finally
-            {
-                bucket.Turn.Release();
-            }
+            return await GrantAsync(wish, either.Token);
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested && !cancellation.IsCancellationRequested)
         {
             throw new AttemptsContendedException();
         }
-        finally
-        {
-            Leave(key, bucket);
-        }
     }
 
     /// <summary>Turns a reservation into a failure, or takes it away and clears what its policy lets a success clear.</summary>
     public Task SettleAsync(Reservation reservation, bool isSuccess, CancellationToken cancellation) =>
-        ChangeAsync(reservation, record => record.Settle(reservation.Id, reservation.Number, isSuccess, reservation.Policy), cancellation);
+        EndAsync(reservation, record => record.Settle(reservation.Id, reservation.Number, isSuccess, reservation.Policy), cancellation);
 
     /// <summary>Takes a reservation back: the attempt was refused for another reason and does not count.</summary>
     public Task WithdrawAsync(Reservation reservation, CancellationToken cancellation) =>
-        ChangeAsync(reservation, record => record.Withdraw(reservation.Id), cancellation);
+        EndAsync(reservation, record => record.Withdraw(reservation.Id), cancellation);
 
     /// <summary>Forgets everything about a bucket.</summary>
     public async Task ForgetAsync(string key, CancellationToken cancellation) =>
@@ -118,80 +100,151 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
         return swept;
     }
 
-    private async Task<ReservationOutcome?> TryReserveAsync(Bucket bucket, string key, AttemptPolicy policy, Guid id, CancellationToken cancellation)
+    private async Task EndAsync(Reservation reservation, Action<AttemptRecord> change, CancellationToken cancellation)
     {
-        await bucket.Write.WaitAsync(cancellation);
         try
         {
-            var (record, etag, now) = await ReadAsync(key, cancellation);
-            var standing = record.Judge(policy, now);
-            if (record.NumberOf(id) is { } number)
+            await GrantAsync(new Wish(reservation.Key, reservation.Policy, reservation.Id) { Change = change }, cancellation);
+        }
+        finally
+        {
+            Leave(reservation.Key);
+        }
+    }
+
+    // ---- Wishes, gathered for each bucket and written together ----
+
+    private async Task<ReservationOutcome> GrantAsync(Wish wish, CancellationToken cancellation)
+    {
+        var bucket = Enter(wish.Key);
+        var isReserved = false;
+        try
+        {
+            lock (bucket)
             {
-                // Written by an earlier try whose acknowledgement was lost.
-                return Reserved(number);
+                bucket.Wishes.Add(wish);
+                if (!bucket.IsBeingServed)
+                {
+                    bucket.IsBeingServed = true;
+                    _ = ServeAsync(wish.Key, bucket);
+                }
+                else if (bucket.HasNews.CurrentCount == 0)
+                {
+                    bucket.HasNews.Release();
+                }
             }
 
-            if (standing.Decision != AttemptDecision.Allowed)
+            using var giveUp = cancellation.Register(() => wish.Outcome.TrySetCanceled(cancellation));
+            var outcome = await wish.Outcome.Task;
+            // The bucket stays, with what was written last, until the reservation has ended.
+            isReserved = outcome.Reservation is not null;
+            return outcome;
+        }
+        finally
+        {
+            if (!isReserved)
             {
-                return standing.Decision == AttemptDecision.Blocked ? new ReservationOutcome(null, standing.RetryAfter) : null;
+                Leave(wish.Key);
+            }
+        }
+    }
+
+    /// <summary>Grants the wishes of a bucket until there are none.</summary>
+    private async Task ServeAsync(string key, Bucket bucket)
+    {
+        while (true)
+        {
+            List<Wish> wishes;
+            lock (bucket)
+            {
+                bucket.Wishes.RemoveAll(wish => wish.Outcome.Task.IsCompleted);
+                wishes = [.. bucket.Wishes.OrderBy(wish => wish.Change is null)];
+                if (wishes.Count == 0)
+                {
+                    bucket.IsBeingServed = false;
+                    return;
+                }
             }
 
-            number = record.Reserve(id, now);
-            if (await WriteAsync(key, record, etag, cancellation) is not { } written)
+            try
             {
-                return null;
+                if (!await ServeAsync(key, bucket, wishes))
+                {
+                    // Verdicts in flight are written by this instance, which is news, or by another, which is not.
+                    await bucket.HasNews.WaitAsync(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(10, 35)));
+                }
+            }
+            catch (Exception fault)
+            {
+                // It goes to every request that waited for it.
+                bucket.Known = null;
+                wishes.ForEach(wish => wish.Outcome.TrySetException(fault));
+            }
+        }
+    }
+
+    /// <summary>One reading, if it takes one, and one writing. False when nothing could be granted.</summary>
+    private async Task<bool> ServeAsync(string key, Bucket bucket, List<Wish> wishes)
+    {
+        // To end reservations, what this instance wrote last is most often what is there, which saves a reading.
+        var (record, etag, now) = bucket.Known is { } known && wishes.TrueForAll(wish => wish.Change is not null)
+            ? (known.Record, known.ETag, default)
+            : await ReadAsync(key, CancellationToken.None);
+        bucket.Known = null;
+        var granted = new List<(Wish Wish, ReservationOutcome Outcome)>();
+        var isChanged = false;
+        foreach (var wish in wishes)
+        {
+            if (wish.Change is { } change)
+            {
+                change(record);
+                isChanged = true;
+                granted.Add((wish, default));
+                continue;
+            }
+
+            var standing = record.Judge(wish.Policy, now);
+            // There already, where an earlier write was carried out and its acknowledgement lost.
+            var number = record.NumberOf(wish.Id);
+            if (number is null && standing.Decision == AttemptDecision.Wait)
+            {
+                break;
+            }
+
+            if (number is null && standing.Decision == AttemptDecision.Allowed)
+            {
+                number = record.Reserve(wish.Id, now);
+                isChanged = true;
+            }
+
+            granted.Add((wish, number is { } reserved
+                ? new ReservationOutcome(new Reservation(key, wish.Policy, wish.Id, reserved, standing.Remaining, now), TimeSpan.Zero)
+                : new ReservationOutcome(null, standing.RetryAfter)));
+        }
+
+        if (isChanged)
+        {
+            if (await WriteAsync(key, record, etag, CancellationToken.None) is not { } written)
+            {
+                return false;
             }
 
             bucket.Known = (record, written);
-            return Reserved(number);
-
-            ReservationOutcome Reserved(long number) =>
-                new(new Reservation(key, policy, id, number, standing.Remaining, now), TimeSpan.Zero);
         }
-        finally
-        {
-            bucket.Write.Release();
-        }
-    }
 
-    private async Task ChangeAsync(Reservation reservation, Action<AttemptRecord> change, CancellationToken cancellation)
-    {
-        var bucket = Enter(reservation.Key);
-        try
+        foreach (var (wish, outcome) in granted)
         {
-            await bucket.Write.WaitAsync(cancellation);
-            try
+            if (!wish.Outcome.TrySetResult(outcome) && outcome.Reservation is not null)
             {
-                while (true)
+                // Given up while it was written: nobody will settle it, so it is taken back.
+                lock (bucket)
                 {
-                    // What this instance wrote last is most often what is there, which saves a reading.
-                    var (record, etag) = bucket.Known ?? await ReadForChangeAsync(reservation.Key, cancellation);
-                    bucket.Known = null;
-                    change(record);
-                    if (await WriteAsync(reservation.Key, record, etag, cancellation) is { } written)
-                    {
-                        bucket.Known = (record, written);
-                        return;
-                    }
-
-                    await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(1, 15)), time, cancellation);
+                    bucket.Wishes.Add(new Wish(key, wish.Policy, wish.Id) { Change = record => record.Withdraw(wish.Id) });
                 }
             }
-            finally
-            {
-                bucket.Write.Release();
-            }
         }
-        finally
-        {
-            Leave(reservation.Key, bucket);
-        }
-    }
 
-    private async Task<(AttemptRecord Record, ETag? ETag)> ReadForChangeAsync(string key, CancellationToken cancellation)
-    {
-        var (record, etag, _) = await ReadAsync(key, cancellation);
-        return (record, etag);
+        return granted.Count > 0;
     }
 
     /// <summary>The record, the ETag of its row (null when there is none) and the store's time.</summary>
@@ -242,30 +295,42 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
         }
     }
 
-    private void Leave(string key, Bucket bucket)
+    private void Leave(string key)
     {
-        lock (bucket)
+        if (_buckets.TryGetValue(key, out var bucket))
         {
-            if (--bucket.Users == 0)
+            lock (bucket)
             {
-                bucket.IsGone = true;
-                _buckets.TryRemove(key, out _);
+                if (--bucket.Users == 0)
+                {
+                    bucket.IsGone = true;
+                    _buckets.TryRemove(key, out _);
+                }
             }
         }
     }
 
-    /// <summary>What this instance's requests on one bucket share while there are any.</summary>
+    /// <summary>What a request wants of a bucket: a reservation, or the change that ends one.</summary>
+    private sealed record Wish(string Key, AttemptPolicy Policy, Guid Id)
+    {
+        public Action<AttemptRecord>? Change { get; init; }
+
+        public TaskCompletionSource<ReservationOutcome> Outcome { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>What this instance's requests on one bucket share while there are any, or reservations of theirs.</summary>
     private sealed class Bucket
     {
-        /// <summary>One at a time asks for a reservation, and keeps its turn while it waits for verdicts.</summary>
-        public SemaphoreSlim Turn { get; } = new(1, 1);
+        public List<Wish> Wishes { get; } = [];
 
-        /// <summary>One at a time reads and writes, so that instances contend on the ETag and requests do not.</summary>
-        public SemaphoreSlim Write { get; } = new(1, 1);
+        public SemaphoreSlim HasNews { get; } = new(0);
+
+        public bool IsBeingServed { get; set; }
 
         /// <summary>What this instance wrote last and under which ETag; null when another may have written since.</summary>
         public (AttemptRecord Record, ETag? ETag)? Known { get; set; }
 
+        /// <summary>Requests that wait, and reservations that have not ended.</summary>
         public int Users { get; set; }
 
         public bool IsGone { get; set; }

@@ -84,6 +84,38 @@ internal static class EndpointLoad
         return 0;
     }
 
+    /// <summary>Two hundred connections that send a byte a second: how long logins take before and meanwhile, and when all are cut off.</summary>
+    public static async Task<int> DribbleAsync()
+    {
+        await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
+        var cost = new Argon2Cost(19456, 2, 1);
+        await PopulateAsync(azurite, "dribble", cost);
+        using var server = await LoadedServer.StartAsync(azurite, "dribble", cost, "built-in");
+        await server.LoadAsync(TimeSpan.FromSeconds(2));
+        async Task<double[]> SampleAsync()
+        {
+            var samples = new double[100];
+            for (var i = 0; i < samples.Length; i++)
+            {
+                var sent = Stopwatch.GetTimestamp();
+                var status = await server.LogInAsync(i % Clients);
+                samples[i] = status == 200 ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"A login got {status}.");
+            }
+
+            return [.. samples.Order()];
+        }
+
+        var before = await SampleAsync();
+        var started = Stopwatch.GetTimestamp();
+        var dribblers = Enumerable.Range(0, 200).Select(i => server.DribbleAsync(i % 2 == 0)).ToList();
+        await Task.Delay(1000);
+        var meanwhile = await SampleAsync();
+        await Task.WhenAll(dribblers);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"p95 of 100 logins: {before[94]:F1} ms before, {meanwhile[94]:F1} ms meanwhile, all 200; 200 dribbling connections ended after {Stopwatch.GetElapsedTime(started).TotalSeconds:F0} s"));
+        return 0;
+    }
+
     public static double Median(IEnumerable<double> values)
     {
         var sorted = values.Order().ToArray();

@@ -2,6 +2,9 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
 using FetchApiKeyFunction.Operator;
 using FetchApiKeyFunction.Passwords;
 
@@ -97,6 +100,28 @@ internal sealed class LoadedServer : IDisposable
         }
 
         return waits;
+    }
+
+    /// <summary>Begins a header or a body and goes on with a byte a second until the server ends the connection.</summary>
+    public async Task DribbleAsync(bool inHeader)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(IPAddress.Loopback, _client.BaseAddress!.Port);
+        var beginning = "POST /api/v1/fetch_api_key HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            + (inHeader ? "X-Slow: " : "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 5000\r\n\r\n");
+        try
+        {
+            await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(beginning));
+            while (true)
+            {
+                await client.GetStream().WriteAsync("x"u8.ToArray());
+                await Task.Delay(1000);
+            }
+        }
+        catch (IOException)
+        {
+            // Cut off, which is what is waited for.
+        }
     }
 
     /// <summary>MiB of a line of the process's status.</summary>

@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `timing` looks for who exists, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `dribble` holds slow connections against it, `timing` looks for who exists, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKeyFunction.Benchmarks;
@@ -13,13 +13,15 @@ switch (args)
         return await EndpointLoad.LoginsAsync(Options.Parse(options));
     case ["burst", ..]:
         return await EndpointLoad.BurstAsync();
+    case ["dribble", ..]:
+        return await EndpointLoad.DribbleAsync();
     case ["timing", ..]:
         return await TimingComparison.RunAsync();
     case ["bdn", .. var options]:
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | logins | burst | timing | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | logins | burst | dribble | timing | bdn; see CONTRIBUTING.md");
         return 2;
 }
 

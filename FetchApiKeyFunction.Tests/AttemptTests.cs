@@ -5,6 +5,7 @@ using System.Net;
 using System.Text.RegularExpressions;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Passwords;
 using Microsoft.AspNetCore.Http;
 using static FetchApiKeyFunction.Tests.TestServer;
 
@@ -183,6 +184,31 @@ public sealed partial class AttemptTests(Organisation organisation) : IClassFixt
 
         var successes = answers.Count(answer => answer.Status == 200);
         Assert.InRange(answers.Count(answer => answer.Status is 200 or 401), 5, 5 * (1 + successes) + successes);
+    }
+
+    [Fact]
+    public async Task Attempts_that_are_turned_away_unhashed_get_503_and_do_not_count()
+    {
+        var defaults = NewSettings();
+        await using var server = await TestServer.StartAsync(organisation.Tables, new Settings
+        {
+            Storage = defaults.Storage,
+            ExternalHosts = defaults.ExternalHosts,
+            RealmMaxAge = defaults.RealmMaxAge,
+            ApiKeys = defaults.ApiKeys,
+            Attempts = ManyAttempts,
+            Hashing = Hashing with { Cost = new Argon2Cost(32768, 2, 1), Gate = new GateLimits { MemoryBytes = 64 << 20, Slots = 1, QueueLength = 1 } },
+        });
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => server.LogInAsync("busy@zulip.com", "wrong")));
+        var next = await server.LogInAsync("busy@zulip.com", "wrong");
+
+        var turnedAway = answers.Where(answer => answer.Status == 503).ToList();
+        Assert.NotEmpty(turnedAway);
+        Assert.All(turnedAway, answer => Assert.Equal((Golden("E18"), "5"), (answer.Body, answer.Headers["Retry-After"])));
+        var judged = answers.Count(answer => answer.Status == 401);
+        Assert.Equal(answers.Length, judged + turnedAway.Count);
+        Assert.Equal($"{1000 - judged - 1}", next.Headers["X-RateLimit-Remaining"]);
     }
 
     // ---- Addresses ----

@@ -211,6 +211,27 @@ public sealed partial class AttemptTests(Organisation organisation) : IClassFixt
         Assert.Equal($"{1000 - judged - 1}", next.Headers["X-RateLimit-Remaining"]);
     }
 
+    [Fact]
+    public async Task Right_logins_of_a_client_that_keeps_losing_its_connection_are_not_failures()
+    {
+        var user = await NewUserAsync();
+        var body = $"username={user}&password=abcd1234";
+        for (var i = 0; i < 12; i++)
+        {
+            await _instances[0].SendAndLeaveAsync(
+                $"POST /api/v1/fetch_api_key HTTP/1.1\r\nHost: {RootHost}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {body.Length}\r\n\r\n{body}");
+            await Task.Delay(i * 2);
+        }
+
+        // Those still in flight make this one wait, and leave nothing behind.
+        var wrong = await _instances[1].LogInAsync(user, "wrong");
+        var right = await _instances[1].LogInAsync(user, "abcd1234");
+
+        Assert.Equal((401, 200), (wrong.Status, right.Status));
+        await Task.Delay(500);
+        Assert.Equal("4", (await _instances[1].LogInAsync(user, "wrong")).Headers["X-RateLimit-Remaining"]);
+    }
+
     // ---- Addresses ----
 
     [Fact]

@@ -60,7 +60,7 @@ public sealed class FetchApiKey(
                 return Reply.RateLimited(retryAfter).With(attempts.Exhausted(retryAfter));
             }
 
-            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, address.Bucket, reading, password, form.Unconsumed(), cancellation), cancellation);
+            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, address.Bucket, reading, password, form.Unconsumed(), cancellation));
             return reply.With(attempt.RateLimit);
         }
     }
@@ -69,7 +69,7 @@ public sealed class FetchApiKey(
     /// Lets no verdict out before it is written down. What throws has judged nothing that anybody will learn of, so the
     /// attempt is taken back.
     /// </summary>
-    private async Task<Reply> JudgeAsync(LoginAttempt attempt, Func<Task<Reply>> logIn, CancellationToken cancellation)
+    private async Task<Reply> JudgeAsync(LoginAttempt attempt, Func<Task<Reply>> logIn)
     {
         Reply reply;
         try
@@ -88,7 +88,7 @@ public sealed class FetchApiKey(
             return reply;
         }
 
-        await attempts.SettleAsync(attempt, isSuccess: reply.Status == StatusCodes.Status200OK, cancellation);
+        await attempts.SettleAsync(attempt, isSuccess: reply.Status == StatusCodes.Status200OK);
         return reply;
     }
 

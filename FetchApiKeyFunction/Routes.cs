@@ -14,14 +14,13 @@ namespace FetchApiKeyFunction;
 /// <summary>What both hosts call: one request in, one reply out, and never an exception.</summary>
 public sealed class Routes : IDisposable
 {
-    /// <summary>Whatever storage does, a client has its answer by then.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(9);
+    /// <summary>Whatever storage does, a verdict is reached or given up by then; writing it down may take two seconds more.</summary>
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
 
     private readonly PasswordHasher _hasher;
     private readonly AttemptLimiter _limiter;
     private readonly CancellationTokenSource _stopping = new();
-    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
-
     private readonly FetchApiKey _fetchApiKey;
     private readonly ServerSettings _serverSettings;
     private readonly bool _behindFunctionsHost;

@@ -42,13 +42,16 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     /// <summary>Addresses whose block is remembered here at the most.</summary>
     private const int MaxRemembered = 10_000;
 
+    /// <summary>With the deadline of a request, <see cref="Routes"/>, the ten seconds within which there is an answer.</summary>
+    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(2);
+
     private static readonly TimeSpan MaxMemory = TimeSpan.FromMinutes(1);
 
     private readonly AttemptPolicy _account = new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
     private readonly AttemptPolicy _address = new(settings.PerAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false);
     private readonly AttemptPolicy _sharedAddress = new(settings.PerSharedAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false);
 
-    /// <summary>Until when an address is blocked: while it is, its guesses cost the store nothing and leave no rows of accounts.</summary>
+    /// <summary>Until when an address is blocked: while it is, its guesses write nothing, and leave no rows of accounts.</summary>
     private readonly ConcurrentDictionary<string, DateTimeOffset> _blocked = new(StringComparer.Ordinal);
     private bool _hasWarned;
 
@@ -103,10 +106,17 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         return (null, addressOutcome.RetryAfter > accountOutcome.RetryAfter ? addressOutcome.RetryAfter : accountOutcome.RetryAfter);
     }
 
-    /// <summary>Writes the verdict down, which must be done before it leaves the process.</summary>
-    public Task SettleAsync(LoginAttempt attempt, bool isSuccess, CancellationToken cancellation) => Task.WhenAll(
-        limiter.SettleAsync(attempt.Account, isSuccess, cancellation),
-        limiter.SettleAsync(attempt.Address, isSuccess, cancellation));
+    /// <summary>
+    /// Writes the verdict down, which must be done before it leaves the process. A client that has gone away does not stop
+    /// it: the right password of somebody with a bad connection must not be left behind as a failure.
+    /// </summary>
+    public async Task SettleAsync(LoginAttempt attempt, bool isSuccess)
+    {
+        using var limit = new CancellationTokenSource(SettleLimit, time);
+        await Task.WhenAll(
+            limiter.SettleAsync(attempt.Account, isSuccess, limit.Token),
+            limiter.SettleAsync(attempt.Address, isSuccess, limit.Token));
+    }
 
     /// <summary>Takes an attempt back whose password nobody looked at.</summary>
     public Task WithdrawAsync(LoginAttempt attempt) => Task.WhenAll(WithdrawAsync(attempt.Account), WithdrawAsync(attempt.Address));

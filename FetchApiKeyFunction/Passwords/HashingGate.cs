@@ -87,10 +87,8 @@ public sealed partial class HashingGate : IDisposable
     public int Slots { get; }
 
     /// <summary>How many slots the limits leave room for; 0 when not even one.</summary>
-    public static int SlotsFor(long slotBytes, GateLimits limits)
-    {
-        return (int)Math.Min(MemoryOf(limits) / slotBytes, limits.Slots == 0 ? Environment.ProcessorCount : limits.Slots);
-    }
+    public static int SlotsFor(long slotBytes, GateLimits limits) =>
+        (int)Math.Min(MemoryOf(limits) / slotBytes, limits.Slots == 0 ? Environment.ProcessorCount : limits.Slots);
 
     /// <summary>Whether a hash of that much memory can be computed at all.</summary>
     public bool Fits(int memoryKib) => (long)memoryKib * Argon2Kernel.BlockBytes <= _largestBytes;
@@ -138,7 +136,11 @@ public sealed partial class HashingGate : IDisposable
             worker.Join();
         }
 
-        _crew.Value?.Dispose();
+        if (_crew.IsValueCreated)
+        {
+            _crew.Value?.Dispose();
+        }
+
         _memory.Value?.Dispose();
     }
 

@@ -191,7 +191,7 @@ public sealed class FetchApiKeyTests(Organisation organisation) : IClassFixture<
     }
 
     [Theory]
-    [InlineData("/")]
+    [InlineData("/api")]
     [InlineData("/api/v1/fetch_api_key/")]
     [InlineData("/API/v1/fetch_api_key")]
     [InlineData("/api/v1/fetch_api_keys")]

@@ -29,6 +29,23 @@ public sealed class SettingsTests
         Assert.Null(settings.ClientAddress);
         Assert.Empty(settings.CorsAllowedOrigins);
         Assert.Equal("", settings.Storage.TablePrefix);
+        Assert.Equal(TimeSpan.FromDays(400), settings.AuditRetention);
+        Assert.False(settings.Telemetry.IsExported);
+        Assert.Equal(10, settings.Telemetry.TracePercent);
+    }
+
+    [Fact]
+    public void Telemetry_goes_where_the_variables_of_OpenTelemetry_and_Azure_say()
+    {
+        var telemetry = Read(
+            ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"), ("APPLICATIONINSIGHTS_CONNECTION_STRING", $"InstrumentationKey={Guid.Empty};IngestionEndpoint=https://x/"),
+            ("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "Authorization=AAD;ClientId=id"), ("Telemetry:tracePercent", "100")).Telemetry;
+
+        Assert.True(telemetry.ToOtlp);
+        Assert.Equal("http/protobuf", telemetry.OpenTelemetry["OTEL_EXPORTER_OTLP_PROTOCOL"]);
+        Assert.Equal((true, "id", 100), (telemetry.UsesIdentity, telemetry.IdentityClientId, telemetry.TracePercent));
+        Assert.NotNull(telemetry.ApplicationInsights);
     }
 
     [Fact]
@@ -60,13 +77,17 @@ public sealed class SettingsTests
             ("Argon2:memoryKib", "63"), ("Argon2:passes", "zero"), ("Argon2:memoryKB", "1"), ("HashCeiling:lanes", "256"),
             ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"),
             ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000, 8:1:2"),
-            ("AttemptLimit:perAccount", "0"), ("AttemptLimit:perDay", "9"), ("ClientAddress:header", "X Y"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "https://a.example/path")));
+            ("AttemptLimit:perAccount", "0"), ("AttemptLimit:perDay", "9"), ("ClientAddress:header", "X Y"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "https://a.example/path"),
+            ("Telemetry:tracePercent", "101"), ("Telemetry:console", "yes"), ("Audit:retentionDays", "0"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+            ("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=s3cr3t"), ("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "ClientId=x")));
 
         string[] named =
         [
             "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
             "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
             "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:", "Hashing__alsoInUse: '8:1:2'",
+            "Telemetry__tracePercent:", "Telemetry__console:", "Audit__retentionDays:", "OTEL_EXPORTER_OTLP_ENDPOINT:",
+            "APPLICATIONINSIGHTS_CONNECTION_STRING:", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING:",
             "AttemptLimit__perAccount:", "AttemptLimit__perDay:", "ClientAddress__header:", "ClientAddress__trustedHops:",
         ];
         Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));

@@ -95,9 +95,11 @@ public sealed class StorageFaultTests
             .Returns(Pages(realm));
         var service = new Mock<TableServiceClient>();
         service.Setup(client => client.QueryAsync(It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>()))
-            .Returns(Pages(new Azure.Data.Tables.Models.TableItem("realms"), new("accounts"), new("userids"), new("attempts")));
+            .Returns(Pages(new Azure.Data.Tables.Models.TableItem("realms"), new("accounts"), new("userids"), new("attempts"), new("audit")));
         service.Setup(client => client.GetTableClient("realms")).Returns(realms.Object);
-        service.Setup(client => client.GetTableClient("attempts")).Returns((await SharedAzurite.NewTablesAsync()).Attempts);
+        var others = await SharedAzurite.NewTablesAsync();
+        service.Setup(client => client.GetTableClient("attempts")).Returns(others.Attempts);
+        service.Setup(client => client.GetTableClient("audit")).Returns(others.Audit);
         service.Setup(client => client.GetTableClient("accounts")).Returns(accounts.Object);
         return new AccountTables(service.Object, "");
     }

@@ -2,11 +2,16 @@
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Audit;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKeyFunction;
+
+/// <summary>What a login came to: the answer, and what the operator is told beyond it.</summary>
+/// <param name="UserId">Null where there is no account.</param>
+public readonly record struct LoginResult(Reply Reply, LoginOutcome Outcome, int? UserId);
 
 /// <summary>
 /// Answers a user name and a password with the account's API key. The steps stand in the order of contract section 1.2,
@@ -14,7 +19,7 @@ namespace FetchApiKeyFunction;
 /// </summary>
 public sealed class FetchApiKey(
     RealmStore realms, LoginAttempts attempts, AccountStore accounts, PasswordHasher hasher, ApiKeyCipher cipher,
-    Settings settings, ClientAddressSettings clientAddress, ILogger<FetchApiKey> log)
+    LoginEvents events, Settings settings, ClientAddressSettings clientAddress, ILogger<FetchApiKey> log)
 {
     public async Task<Reply> AnswerAsync(HttpRequest request, RequestOrigin origin, CancellationToken cancellation)
     {
@@ -57,11 +62,13 @@ public sealed class FetchApiKey(
             if (attempt is null)
             {
                 await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                LoginEvents.Ended(LoginOutcome.RateLimited, realm.Subdomain);
                 return Reply.RateLimited(retryAfter).With(attempts.Exhausted(retryAfter));
             }
 
-            var reply = await JudgeAsync(attempt, () => LogInAsync(realm, email, address.Bucket, reading, password, form.Unconsumed(), cancellation));
-            return reply.With(attempt.RateLimit);
+            var result = await JudgeAsync(attempt, () => LogInAsync(realm, email, address.Bucket, reading, password, form.Unconsumed(), cancellation));
+            events.Judged(realm.Subdomain, email, address, attempt, result, Routes.InvocationOf(request));
+            return result.Reply.With(attempt.RateLimit);
         }
     }
 
@@ -69,12 +76,12 @@ public sealed class FetchApiKey(
     /// Lets no verdict out before it is written down. What throws has judged nothing that anybody will learn of, so the
     /// attempt is taken back.
     /// </summary>
-    private async Task<Reply> JudgeAsync(LoginAttempt attempt, Func<Task<Reply>> logIn)
+    private async Task<LoginResult> JudgeAsync(LoginAttempt attempt, Func<Task<LoginResult>> logIn)
     {
-        Reply reply;
+        LoginResult result;
         try
         {
-            reply = await logIn();
+            result = await logIn();
         }
         catch
         {
@@ -82,28 +89,29 @@ public sealed class FetchApiKey(
             throw;
         }
 
-        if (reply == Reply.Unavailable)
+        if (result.Outcome == LoginOutcome.Unavailable)
         {
             await attempts.WithdrawAsync(attempt);
-            return reply;
+            return result;
         }
 
-        await attempts.SettleAsync(attempt, isSuccess: reply.Status == StatusCodes.Status200OK);
-        return reply;
+        await attempts.SettleAsync(attempt, isSuccess: result.Outcome == LoginOutcome.LoggedIn);
+        return result;
     }
 
     private async Task<Realm?> FindRealmAsync(RequestOrigin origin, CancellationToken cancellation) =>
         origin.SubdomainOf(settings.ExternalHosts) is { } subdomain ? await realms.FindAsync(subdomain, cancellation) : null;
 
     /// <summary>Checks the password, and only then looks at whether the account may be used.</summary>
-    private async Task<Reply> LogInAsync(
+    private async Task<LoginResult> LogInAsync(
         Realm realm, EmailAddress email, string client, Task<AccountReading> reading, TypedPassword password, IReadOnlyCollection<string> ignored,
         CancellationToken cancellation)
     {
         var (account, isMalformed) = await reading;
+        LoginResult Refused(Reply reply, LoginOutcome outcome) => new(reply, outcome, account?.UserId);
         if (!realm.Backends.HasFlag(PasswordBackends.Email))
         {
-            return Reply.PasswordAuthDisabled;
+            return Refused(Reply.PasswordAuthDisabled, LoginOutcome.PasswordAuthDisabled);
         }
 
         if (isMalformed)
@@ -119,42 +127,50 @@ public sealed class FetchApiKey(
 
         if (account is null || verdict == PasswordVerdict.Wrong)
         {
-            return Reply.AuthenticationFailed;
+            return Refused(Reply.AuthenticationFailed, CauseOf(account, isMalformed, refused));
         }
 
         if (!realm.IsActive)
         {
-            return Reply.RealmDeactivated;
+            return Refused(Reply.RealmDeactivated, LoginOutcome.RealmDeactivated);
         }
 
         if (!account.IsActive)
         {
-            return Reply.UserDeactivated;
+            return Refused(Reply.UserDeactivated, LoginOutcome.UserDeactivated);
         }
 
         if (verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, client, password, cancellation))
         {
-            return Reply.PasswordResetRequired;
+            return Refused(Reply.PasswordResetRequired, LoginOutcome.PasswordResetRequired);
         }
 
         return GiveKey(account, ignored);
     }
 
+    /// <summary>Why a password was not right, which the wire does not tell.</summary>
+    private static LoginOutcome CauseOf(Account? account, bool isMalformed, string? refused) =>
+        isMalformed ? LoginOutcome.AccountMalformed
+        : account is null ? LoginOutcome.UnknownUser
+        : refused is not null ? LoginOutcome.StoredHashRefused
+        : account.HasUsablePassword ? LoginOutcome.WrongPassword
+        : LoginOutcome.PasswordUnusable;
+
     /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>
-    private Reply GiveKey(Account account, IReadOnlyCollection<string> ignored)
+    private LoginResult GiveKey(Account account, IReadOnlyCollection<string> ignored)
     {
         switch (cipher.Open(account, out var apiKey))
         {
             case Opening.Opened:
-                return Reply.LoggedIn(apiKey, account.Email, account.UserId, ignored);
+                return new LoginResult(Reply.LoggedIn(apiKey, account.Email, account.UserId, ignored), LoginOutcome.LoggedIn, account.UserId);
 
             case Opening.KeyUnknown:
                 log.ApiKeyUnreadable(account.UserId, account.Subdomain);
-                return Reply.Unavailable;
+                return new LoginResult(Reply.Unavailable, LoginOutcome.Unavailable, account.UserId);
 
             default:
                 log.ApiKeyRefused(account.UserId, account.Subdomain);
-                return Reply.AuthenticationFailed;
+                return new LoginResult(Reply.AuthenticationFailed, LoginOutcome.ApiKeyRefused, account.UserId);
         }
     }
 

@@ -55,14 +55,29 @@ internal static partial class Log
     [LoggerMessage(43, LogLevel.Information, "{Count} records of old attempts deleted")]
     public static partial void AttemptsSwept(this ILogger log, int count);
 
-    [LoggerMessage(44, LogLevel.Warning, "Records of old attempts could not be deleted ({Fault})")]
-    public static partial void AttemptsNotSwept(this ILogger log, string fault);
+    [LoggerMessage(44, LogLevel.Warning, "What is too old could not be deleted ({Fault}); it is tried again")]
+    public static partial void NotSwept(this ILogger log, string fault);
 
     [LoggerMessage(50, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is altered or another account's; its logins are refused")]
     public static partial void ApiKeyRefused(this ILogger log, int userId, string subdomain);
 
     [LoggerMessage(51, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is sealed with a key that ApiKeys__keys does not name")]
     public static partial void ApiKeyUnreadable(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(60, LogLevel.Information, "Security event {Kind}: {Outcome} in realm '{Subdomain}', user {UserId}, account {Account}, client {Client} (invocation {Invocation})")]
+    public static partial void SecurityEvent(this ILogger log, string kind, string outcome, string subdomain, int? userId, string account, string client, string invocation);
+
+    [LoggerMessage(61, LogLevel.Error, "The audit table takes no events ({Fault}, status {Status}); they wait, and the log has them")]
+    public static partial void AuditTableAway(this ILogger log, string fault, int status);
+
+    [LoggerMessage(62, LogLevel.Error, "Security events are lost to the audit table ({Reason}); the log alone has them")]
+    public static partial void AuditEventsLost(this ILogger log, string reason);
+
+    [LoggerMessage(63, LogLevel.Information, "{Count} events deleted from the audit table: their time was over")]
+    public static partial void AuditSwept(this ILogger log, int count);
+
+    [LoggerMessage(70, LogLevel.Error, "Not ready: {Reason}")]
+    public static partial void NotReady(this ILogger log, string reason);
 
     [LoggerMessage(33, LogLevel.Warning, "A stored hash has the cost {Cost}, which neither Argon2__ nor Hashing__alsoInUse names: its logins take another time than those of unknown names")]
     public static partial void StoredHashOfAnotherCost(this ILogger log, string cost);

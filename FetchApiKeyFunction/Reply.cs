@@ -133,6 +133,13 @@ public sealed class Reply : IResult
     /// <summary>204, the answer to a CORS preflight that the operator's settings allow.</summary>
     public static Reply PreflightAccepted { get; } = new(204, default);
 
+    /// <summary>200 of the health checks.</summary>
+    public static Reply Healthy { get; } = Json(200, json =>
+    {
+        json.WriteString("result", "success");
+        json.WriteString("msg", "");
+    });
+
     /// <summary>E17.</summary>
     public static Reply InternalError { get; } = Json(500, json =>
     {

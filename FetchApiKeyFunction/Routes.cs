@@ -1,11 +1,15 @@
 // Path and method to the step that answers; the only catch-all.
 
+using System.Diagnostics;
 using Azure;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Audit;
 using FetchApiKeyFunction.Passwords;
+using FetchApiKeyFunction.Telemetry;
 using Microsoft.AspNetCore.Cors.Infrastructure;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -14,15 +18,30 @@ namespace FetchApiKeyFunction;
 /// <summary>What both hosts call: one request in, one reply out, and never an exception.</summary>
 public sealed class Routes : IDisposable
 {
+    private const string LoginRoute = "/api/v1/fetch_api_key";
+    private const string SettingsRoute = "/api/v1/server_settings";
+
+    /// <summary>What the Functions host asks until it is answered. A client's own request for it ends at that host.</summary>
+    private const string PingRoute = "/";
+    private const string LiveRoute = "/api/v1/health";
+    private const string ReadyRoute = "/api/v1/health/ready";
+
+    private static readonly string[] AllRoutes = [LoginRoute, SettingsRoute, PingRoute, LiveRoute, ReadyRoute];
+    private static readonly string[] AllMethods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
+
     /// <summary>Whatever storage does, a verdict is reached or given up by then; writing it down may take two seconds more.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
 
     private readonly PasswordHasher _hasher;
     private readonly AttemptLimiter _limiter;
+    private readonly AuditTable _auditTable;
+    private readonly AuditTrail _audit;
+    private readonly TimeSpan _auditRetention;
     private readonly CancellationTokenSource _stopping = new();
     private readonly FetchApiKey _fetchApiKey;
     private readonly ServerSettings _serverSettings;
+    private readonly Health _health;
     private readonly bool _behindFunctionsHost;
     private readonly CorsPolicy? _corsPolicy;
     private readonly CorsService _cors;
@@ -37,10 +56,19 @@ public sealed class Routes : IDisposable
         var realms = new RealmStore(tables, settings.RealmMaxAge, time);
         _hasher = new PasswordHasher(settings.Hashing, time, logs.CreateLogger<PasswordHasher>());
         _limiter = new AttemptLimiter(tables, time);
-        var attempts = new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>());
+        _auditTable = new AuditTable(tables);
+        _audit = new AuditTrail(_auditTable, time, logs.CreateLogger<AuditTrail>());
+        _auditRetention = settings.AuditRetention;
+        var accounts = new AccountStore(tables);
+        var cipher = new ApiKeyCipher(settings.ApiKeys);
         _fetchApiKey = new FetchApiKey(
-            realms, attempts, new AccountStore(tables), _hasher, new ApiKeyCipher(settings.ApiKeys), settings, settings.ClientAddress ?? clientAddress, logs.CreateLogger<FetchApiKey>());
+            realms,
+            new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>()),
+            accounts, _hasher, cipher,
+            new LoginEvents(_audit, new CorrelationDigest(settings.ApiKeys), time),
+            settings, settings.ClientAddress ?? clientAddress, logs.CreateLogger<FetchApiKey>());
         _serverSettings = new ServerSettings(realms, settings);
+        _health = new Health(tables, accounts, cipher, time, logs.CreateLogger<Health>());
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);
         _cors = new CorsService(Options.Create(new CorsOptions()), logs);
@@ -51,30 +79,41 @@ public sealed class Routes : IDisposable
 
     public async Task<Reply> AnswerAsync(HttpContext context)
     {
+        using var span = StartSpan(context.Request);
         using var deadline = new CancellationTokenSource(Deadline, _time);
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, context.RequestAborted);
+        Reply reply;
         try
         {
-            return AnswerPreflight(context) ?? await DispatchAsync(context.Request, cancellation.Token);
+            reply = AnswerPreflight(context) ?? await DispatchAsync(context.Request, cancellation.Token);
         }
         catch (Exception fault)
         {
-            return Report(fault, context.Request);
+            reply = Report(fault, context.Request);
         }
+
+        span?.SetTag("http.response.status_code", reply.Status);
+        if (reply.Status >= 500)
+        {
+            span?.SetStatus(ActivityStatusCode.Error);
+        }
+
+        return reply;
     }
 
     public void Dispose()
     {
         _stopping.Cancel();
         _hasher.Dispose();
+        _audit.Dispose();
         _stopping.Dispose();
     }
 
     /// <summary>The id that the Functions host gave a request, for the log alone: without that host a client may have made it up.</summary>
-    private static Guid? InvocationOf(HttpRequest request) =>
-        Guid.TryParse(request.Headers["X-Azure-Functions-InvocationId"].ToString(), out var id) && id != Guid.Empty ? id : null;
+    public static string InvocationOf(HttpRequest request) =>
+        Guid.TryParse(request.Headers["X-Azure-Functions-InvocationId"].ToString(), out var id) && id != Guid.Empty ? id.ToString() : "";
 
-    /// <summary>Deletes what the attempt limit no longer needs, now and then, as long as the process runs.</summary>
+    /// <summary>Deletes what the attempt limit no longer needs and what the audit trail need not keep, now and then, as long as the process runs.</summary>
     private async Task SweepAsync(CancellationToken stopping)
     {
         using var timer = new PeriodicTimer(SweepInterval, _time);
@@ -85,10 +124,11 @@ public sealed class Routes : IDisposable
                 try
                 {
                     _log.AttemptsSwept(await _limiter.SweepAsync(stopping));
+                    _log.AuditSwept(await _auditTable.SweepAsync(_time.GetUtcNow() - _auditRetention, stopping));
                 }
                 catch (Exception fault) when (!stopping.IsCancellationRequested && AccountTables.IsUnavailability(fault))
                 {
-                    _log.AttemptsNotSwept(fault.GetType().Name);
+                    _log.NotSwept(fault.GetType().Name);
                 }
             }
         }
@@ -98,27 +138,65 @@ public sealed class Routes : IDisposable
         }
     }
 
-    private Task<Reply> DispatchAsync(HttpRequest request, CancellationToken cancellation)
+    private Task<Reply> DispatchAsync(HttpRequest request, CancellationToken cancellation) => RouteOf(request) switch
     {
-        var method = request.Method;
-        return request.Path.Value switch
+        LoginRoute => HttpMethods.IsPost(request.Method)
+            ? _fetchApiKey.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)
+            : Task.FromResult(Reply.MethodNotAllowed("POST")),
+
+        SettingsRoute => Get(request, () =>
+            _serverSettings.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)),
+
+        PingRoute or LiveRoute => Get(request, () => Task.FromResult(Reply.Healthy)),
+
+        ReadyRoute => Get(request, () => _health.AnswerReadyAsync(cancellation)),
+
+        _ => Task.FromResult(Reply.NotFound),
+    };
+
+    private static Task<Reply> Get(HttpRequest request, Func<Task<Reply>> answer) =>
+        HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? answer() : Task.FromResult(Reply.MethodNotAllowed("GET", "HEAD"));
+
+    /// <summary>Null for a path that is not ours.</summary>
+    private static string? RouteOf(HttpRequest request) => Array.Find(AllRoutes, route => route == request.Path.Value);
+
+    // ---- What is traced and measured of every request ----
+
+    /// <summary>
+    /// A span for the request, in the trace that the Functions host began. Without that host the header is a client's word, and
+    /// the trace begins here. The host's pings are neither traced nor measured.
+    /// </summary>
+    private Activity? StartSpan(HttpRequest request)
+    {
+        // Neither a made-up path nor a made-up method gets into a metric.
+        var route = RouteOf(request) ?? "unknown";
+        var method = AllMethods.Contains(request.Method) ? request.Method : "_OTHER";
+        if (request.HttpContext.Features.Get<IHttpMetricsTagsFeature>() is { } measured)
         {
-            "/api/v1/fetch_api_key" => HttpMethods.IsPost(method)
-                ? _fetchApiKey.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)
-                : Task.FromResult(Reply.MethodNotAllowed("POST")),
+            measured.MetricsDisabled = route == PingRoute;
+            measured.Tags.Add(new("http.route", route));
+        }
 
-            "/api/v1/server_settings" => HttpMethods.IsGet(method) || HttpMethods.IsHead(method)
-                ? _serverSettings.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)
-                : Task.FromResult(Reply.MethodNotAllowed("GET", "HEAD")),
+        if (route == PingRoute)
+        {
+            return null;
+        }
 
-            _ => Task.FromResult(Reply.NotFound),
-        };
+        var parent = default(ActivityContext);
+        if (_behindFunctionsHost)
+        {
+            ActivityContext.TryParse(request.Headers.TraceParent, request.Headers.TraceState, isRemote: true, out parent);
+        }
+
+        var span = Instruments.Spans.StartActivity($"{method} {route}", ActivityKind.Server, parent);
+        span?.SetTag("http.request.method", method).SetTag("http.route", route);
+        return InvocationOf(request) is { Length: > 0 } invocation ? span?.SetTag("faas.invocation_id", invocation) : span;
     }
 
     /// <summary>The type and place of a fault, never its message: messages may quote what was sent or stored.</summary>
     private Reply Report(Exception fault, HttpRequest request)
     {
-        var invocation = InvocationOf(request)?.ToString() ?? "none";
+        var invocation = InvocationOf(request);
         if (fault is AttemptsContendedException)
         {
             _log.AttemptsContended(invocation);

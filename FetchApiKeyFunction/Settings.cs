@@ -4,6 +4,7 @@ using System.Globalization;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Passwords;
+using FetchApiKeyFunction.Telemetry;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction;
@@ -66,6 +67,11 @@ public sealed class Settings
     /// <summary>CorsAllowedOrigins: origins separated by commas, or *. Empty: no CORS headers, no preflight.</summary>
     public IReadOnlyList<string> CorsAllowedOrigins { get; init; } = [];
 
+    public TelemetrySettings Telemetry { get; init; } = new();
+
+    /// <summary>Audit__retentionDays, 1 to 3650.</summary>
+    public TimeSpan AuditRetention { get; init; } = TimeSpan.FromDays(400);
+
     public const string AzureHostVariable = "WEBSITE_HOSTNAME";
 
     /// <summary>
@@ -99,6 +105,8 @@ public sealed class Settings
             ClientAddress = reader.ClientAddress(),
             IsOnAzure = !string.IsNullOrEmpty(configuration[AzureHostVariable]),
             CorsAllowedOrigins = reader.Origins("CorsAllowedOrigins"),
+            Telemetry = reader.Telemetry(),
+            AuditRetention = TimeSpan.FromDays(reader.Integer("Audit:retentionDays", 400, 1, 3650)),
         };
         reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes", "engine");
         reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
@@ -106,6 +114,8 @@ public sealed class Settings
         reader.RefuseUnknown("ApiKeys", "keys", "writeWith");
         reader.RefuseUnknown("AttemptLimit", "perAccount", "windowSeconds", "perAccountDaily", "perAddress", "perSharedAddress");
         reader.RefuseUnknown("ClientAddress", "header", "trustedHops");
+        reader.RefuseUnknown("Telemetry", "tracePercent", "console");
+        reader.RefuseUnknown("Audit", "retentionDays");
         reader.RefuseUnknown("AccountStorage", "tableServiceUri", "clientId", "credential");
         return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
     }
@@ -262,6 +272,45 @@ public sealed class Settings
 
             return new ClientAddressSettings(header ?? ClientAddressSettings.Direct.Header, Integer("ClientAddress:trustedHops", 1, 0, 10));
         }
+
+        public TelemetrySettings Telemetry()
+        {
+            var insights = Text("APPLICATIONINSIGHTS_CONNECTION_STRING");
+            if (insights is not null && (!Parts(insights).TryGetValue("InstrumentationKey", out var key) || !Guid.TryParse(key, out _)))
+            {
+                Faults.Add("APPLICATIONINSIGHTS_CONNECTION_STRING: is not a connection string of Application Insights");
+            }
+
+            var identity = Parts(Text("APPLICATIONINSIGHTS_AUTHENTICATION_STRING"));
+            if (identity.Count > 0 && identity.GetValueOrDefault("Authorization") != "AAD")
+            {
+                Faults.Add("APPLICATIONINSIGHTS_AUTHENTICATION_STRING: must be Authorization=AAD, with ClientId=... for a user-assigned identity");
+            }
+
+            if (Text(TelemetrySettings.OtlpEndpointVariable) is { } otlp && (!Uri.TryCreate(otlp, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")))
+            {
+                Faults.Add($"{TelemetrySettings.OtlpEndpointVariable}: must be an http or https URI");
+            }
+
+            return new TelemetrySettings
+            {
+                ApplicationInsights = insights,
+                UsesIdentity = identity.Count > 0,
+                IdentityClientId = identity.GetValueOrDefault("ClientId"),
+                OpenTelemetry = configuration.AsEnumerable()
+                    .Where(variable => variable.Key.StartsWith("OTEL_", StringComparison.Ordinal) && !string.IsNullOrWhiteSpace(variable.Value))
+                    .ToDictionary(variable => variable.Key, variable => variable.Value, StringComparer.Ordinal),
+                ToConsole = Choice("Telemetry:console", "false", "true") == "true",
+                TracePercent = Integer("Telemetry:tracePercent", new TelemetrySettings().TracePercent, 0, 100),
+            };
+        }
+
+        /// <summary>NAME=VALUE, separated by semicolons.</summary>
+        private static Dictionary<string, string> Parts(string? text) => (text ?? "")
+            .Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .Select(part => part.Split('=', 2))
+            .GroupBy(part => part[0], StringComparer.OrdinalIgnoreCase)
+            .ToDictionary(part => part.Key, part => part.Last().ElementAtOrDefault(1) ?? "", StringComparer.OrdinalIgnoreCase);
 
         public StorageSettings Storage()
         {

@@ -54,7 +54,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         await handler.WaitForAsync("Listening on");
         using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
 
-        Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync(new Uri("/", UriKind.Relative))).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(new Uri("/", UriKind.Relative))).StatusCode);
         using var login = new HttpRequestMessage(HttpMethod.Post, "/api/v1/fetch_api_key")
         {
             Content = TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234")),

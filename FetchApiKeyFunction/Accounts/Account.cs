@@ -44,6 +44,9 @@ public sealed partial record Account(
     /// <summary>About 190 random bits.</summary>
     public static string NewApiKey() => RandomNumberGenerator.GetString(Alphanumerics, ApiKeyLength);
 
+    /// <summary>False for Django's mark of an account that nobody logs in to by password.</summary>
+    public bool HasUsablePassword => !PasswordHash.StartsWith('!');
+
     public static bool IsApiKey(string text) => ApiKeyForm().IsMatch(text);
 
     /// <summary>

@@ -42,6 +42,17 @@ public sealed class AccountStore(AccountTables tables)
             : new AccountReading(null, IsMalformed: true);
     }
 
+    /// <summary>The first accounts of the table, whole or not counted.</summary>
+    public async Task<IReadOnlyList<Account>> SomeAsync(int count, CancellationToken cancellation)
+    {
+        await foreach (var page in tables.Accounts.QueryAsync<TableEntity>(maxPerPage: count, cancellationToken: cancellation).AsPages())
+        {
+            return [.. page.Values.Select(row => Account.From(row.PartitionKey.Split('.')[0], row)).OfType<Account>()];
+        }
+
+        return [];
+    }
+
     /// <summary>The accounts of a realm, in no order that means anything; malformed rows are left out.</summary>
     public async IAsyncEnumerable<Account> ListAsync(
         string subdomain, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)

@@ -4,6 +4,7 @@ using Azure;
 using Azure.Core;
 using Azure.Data.Tables;
 using Azure.Identity;
+using FetchApiKeyFunction.Telemetry;
 
 namespace FetchApiKeyFunction.Accounts;
 
@@ -11,10 +12,10 @@ namespace FetchApiKeyFunction.Accounts;
 public sealed class MissingTablesException(IReadOnlyList<string> missing)
     : Exception($"Missing in the account storage: {string.Join(", ", missing)}. The command 'tables create' makes them.");
 
-/// <summary>Clients of the tables realms, accounts, userids and attempts, whose names follow the configured prefix.</summary>
+/// <summary>Clients of the tables realms, accounts, userids, attempts and audit, whose names follow the configured prefix.</summary>
 public sealed class AccountTables
 {
-    private static readonly string[] Names = ["realms", "accounts", "userids", "attempts"];
+    private static readonly string[] Names = ["realms", "accounts", "userids", "attempts", "audit"];
 
     private readonly TableServiceClient _service;
     private readonly string _prefix;
@@ -28,6 +29,7 @@ public sealed class AccountTables
         Accounts = service.GetTableClient(prefix + Names[1]);
         UserIds = service.GetTableClient(prefix + Names[2]);
         Attempts = service.GetTableClient(prefix + Names[3]);
+        Audit = service.GetTableClient(prefix + Names[4]);
     }
 
     public TableClient Realms { get; }
@@ -39,6 +41,9 @@ public sealed class AccountTables
 
     /// <summary>PartitionKey: that of an account, or "@" and a digest of a client's address; RowKey "attempts".</summary>
     public TableClient Attempts { get; }
+
+    /// <summary>See <see cref="FetchApiKeyFunction.Audit.AuditTable"/>.</summary>
+    public TableClient Audit { get; }
 
     public static AccountTables Open(StorageSettings settings)
     {
@@ -53,8 +58,10 @@ public sealed class AccountTables
                 NetworkTimeout = TimeSpan.FromSeconds(3),
             },
             // Addresses of rows and headers of requests belong in nobody's log.
-            Diagnostics = { IsLoggingEnabled = false, IsTelemetryEnabled = false },
+            Diagnostics = { IsLoggingEnabled = false, IsTelemetryEnabled = false, IsDistributedTracingEnabled = false },
         };
+        options.AddPolicy(new StorageCallPolicy(TimeProvider.System), HttpPipelinePosition.PerCall);
+        options.AddPolicy(new StorageRetryPolicy(), HttpPipelinePosition.PerRetry);
         var service = settings.ConnectionString is { } connection
             ? new TableServiceClient(connection, options)
             : new TableServiceClient(settings.TableServiceUri, Identity(settings.ManagedIdentityClientId), options);
@@ -78,10 +85,12 @@ public sealed class AccountTables
     public Task CheckAsync(CancellationToken cancellation)
     {
         var check = _check;
-        return check is null || check.IsFaulted || check.IsCanceled ? _check = AskAsync(cancellation) : check;
+        return check is null || check.IsFaulted || check.IsCanceled ? _check = CheckNowAsync(cancellation) : check;
     }
 
-    private async Task AskAsync(CancellationToken cancellation)
+    /// <summary>Asks each time.</summary>
+    /// <exception cref="MissingTablesException">At least one does not exist.</exception>
+    public async Task CheckNowAsync(CancellationToken cancellation)
     {
         var wanted = Names.Select(name => _prefix + name).ToList();
         var filter = string.Join(" or ", wanted.Select(name => $"TableName eq '{name}'"));

@@ -37,7 +37,7 @@ public readonly record struct ClientAddress(string Bucket, bool IsShared)
         return Of(settings.TrustedHops <= entries.Length ? Parse(entries[^settings.TrustedHops]) : null);
     }
 
-    private static ClientAddress Of(IPAddress? address)
+    public static ClientAddress Of(IPAddress? address)
     {
         if (address is null)
         {

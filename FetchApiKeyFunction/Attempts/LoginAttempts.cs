@@ -4,6 +4,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKeyFunction.Attempts;
@@ -67,6 +68,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         {
             if (until > time.GetUtcNow())
             {
+                Instruments.AttemptBlocked("address");
                 return (null, until - time.GetUtcNow());
             }
 
@@ -94,7 +96,13 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
 
         if (addressOutcome.Reservation is null)
         {
+            Instruments.AttemptBlocked("address");
             Remember(addressKey, addressOutcome.RetryAfter);
+        }
+
+        if (accountOutcome.Reservation is null)
+        {
+            Instruments.AttemptBlocked("account");
         }
 
         // An attempt that one bucket blocks counts in neither.

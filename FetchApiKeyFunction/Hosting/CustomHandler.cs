@@ -4,9 +4,11 @@ using System.Globalization;
 using System.Net;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -70,6 +72,8 @@ public static class CustomHandler
                 console.ColorBehavior = listener.BehindFunctionsHost ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
             });
 
+        builder.Configuration.AddInMemoryCollection(settings.Telemetry.OpenTelemetry);
+        builder.Services.AddTelemetry(settings.Telemetry);
         moreLogging?.Invoke(builder.Logging);
 
         var app = builder.Build();

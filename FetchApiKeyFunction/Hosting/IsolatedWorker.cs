@@ -2,6 +2,7 @@
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Azure.Functions.Worker.Builder;
@@ -28,6 +29,7 @@ public sealed class IsolatedWorker(Routes routes)
     {
         var builder = FunctionsApplication.CreateBuilder(args);
         builder.ConfigureFunctionsWebApplication();
+        builder.Services.AddTelemetry(settings.Telemetry);
         builder.Services.AddSingleton(services => new Routes(
             settings, tables, behindFunctionsHost: true, ClientAddressSettings.Direct, TimeProvider.System, services.GetRequiredService<ILoggerFactory>()));
         builder.Build().Run();

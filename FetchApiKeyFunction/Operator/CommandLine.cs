@@ -5,6 +5,7 @@ using System.Net;
 using System.Security.Cryptography;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Audit;
 using FetchApiKeyFunction.Hosting;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Configuration;
@@ -73,7 +74,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 
     private RootCommand Root() => new("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
     {
-        _json, Local(), Serve(), Tables(), Keys(), Realms(), Users(),
+        _json, Local(), Serve(), Tables(), Keys(), Realms(), Users(), Audit(),
     };
 
     // ---- Running the endpoint ----
@@ -93,16 +94,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         {
             Description = "The address to listen on.",
             DefaultValueFactory = _ => IPAddress.Loopback,
-            CustomParser = argument =>
-            {
-                if (IPAddress.TryParse(argument.Tokens.Single().Value, out var parsed))
-                {
-                    return parsed;
-                }
-
-                argument.AddError("--address takes an IP address");
-                return null;
-            },
+            CustomParser = ParseAddress,
         };
         return Verb("serve", "Start the endpoint on the configured storage.", [port, address], async (arguments, output, cancellation) =>
         {
@@ -131,7 +123,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         Verb("rotate", "Seal every API key anew with the key that ApiKeys__writeWith names.", [], (arguments, output, cancellation) =>
         {
             var (settings, tables) = Open();
-            var rotation = new KeyRotation(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys));
+            var rotation = new KeyRotation(
+                new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables));
             return rotation.RunAsync(ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
         }),
     };
@@ -198,23 +191,78 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
             Verb("import", "Import accounts with their hashes and keys.", [file, skipInvalid], (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open();
-                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, new ApiKeyCipher(settings.ApiKeys), time);
+                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables), time);
                 return import.RunAsync(arguments.GetRequiredValue(file), arguments.GetValue(skipInvalid),
                     ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),
         };
     }
 
+    // ---- Audit ----
+
+    private Command Audit()
+    {
+        var count = new Option<int>("--count", "-n") { Description = "How many.", DefaultValueFactory = _ => 20 };
+        count.Validators.Add(result => Require(result, count, 1, 10_000));
+        var days = new Option<int>("--days") { Description = "How far back to look for them.", DefaultValueFactory = _ => 30 };
+        days.Validators.Add(result => Require(result, days, 1, 3650));
+        var follow = new Option<bool>("--follow", "-f") { Description = "Go on with each new event until Ctrl-C." };
+        var from = new Option<DateTimeOffset?>("--from") { Description = "A time such as 2030-01-31T12:00Z; a day before --to without it." };
+        var to = new Option<DateTimeOffset?>("--to") { Description = "A time; now without it." };
+        var kind = new Option<string?>("--kind") { Description = $"{string.Join(", ", SecurityEventKind.All)}." };
+        kind.AcceptOnlyFromAmong([.. SecurityEventKind.All]);
+        var outcome = new Option<string?>("--outcome") { Description = "How a login ended, such as wrong_password, or an operator's command, such as 'users add'." };
+        var realm = new Option<string?>("--realm") { Description = "The subdomain of a realm; empty for the root realm." };
+        var userId = new Option<int?>("--user-id") { Description = "The user id of an account." };
+        var email = new Option<string?>("--email") { Description = "An e-mail address, whether it has an account or not; in the root realm without --realm." };
+        var address = new Option<IPAddress?>("--address") { Description = "The IP address of a client.", CustomParser = ParseAddress };
+
+        return new Command("audit", "What happened: logins, lock-outs, and what operators did.")
+        {
+            Verb("tail", "Print the newest events.", [count, days, follow], (arguments, output, cancellation) =>
+                AuditDesk(arguments, output).TailAsync(
+                    arguments.GetValue(count), arguments.GetValue(days), arguments.GetValue(follow), cancellation)),
+            Verb("search", "Print the events that match.", [from, to, kind, outcome, realm, userId, email, address], (arguments, output, cancellation) =>
+                AuditDesk(arguments, output).SearchAsync(
+                    new AuditWishes(
+                        arguments.GetValue(from), arguments.GetValue(to), arguments.GetValue(kind), arguments.GetValue(outcome), arguments.GetValue(realm),
+                        arguments.GetValue(userId), arguments.GetValue(email), arguments.GetValue(address)),
+                    cancellation)),
+        };
+    }
+
     // ---- What verbs share ----
 
-    private RealmCommands RealmDesk(ParseResult arguments, TextWriter output) =>
-        new(new RealmStore(Open().Tables, TimeSpan.Zero, time), ReportFor(arguments, output));
+    private static void Require(System.CommandLine.Parsing.OptionResult result, Option<int> option, int min, int max)
+    {
+        if (result.GetValueOrDefault<int>() is var value && (value < min || value > max))
+        {
+            result.AddError($"{option.Name} takes a whole number from {min} to {max}");
+        }
+    }
+
+    private static IPAddress? ParseAddress(System.CommandLine.Parsing.ArgumentResult argument)
+    {
+        if (IPAddress.TryParse(argument.Tokens.Single().Value, out var parsed))
+        {
+            return parsed;
+        }
+
+        argument.AddError($"'{argument.Tokens.Single().Value}' is not an IP address");
+        return null;
+    }
+
+    private RealmCommands RealmDesk(ParseResult arguments, TextWriter output)
+    {
+        var (settings, tables) = Open();
+        return new RealmCommands(new RealmStore(tables, TimeSpan.Zero, time), ActsOf(arguments, settings, tables), ReportFor(arguments, output));
+    }
 
     private UserCommands UserDesk(ParseResult arguments, TextWriter output)
     {
         var (settings, tables) = Open();
         return new UserCommands(
-            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptLimiter(tables, time), settings,
+            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptLimiter(tables, time), ActsOf(arguments, settings, tables), settings,
             new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ReportFor(arguments, output), time);
     }
 
@@ -222,6 +270,18 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     {
         var settings = Settings.Read(environment, answersRequests: false);
         return (settings, AccountTables.Open(settings.Storage));
+    }
+
+    private OperatorActs ActsOf(ParseResult arguments, Settings settings, AccountTables tables)
+    {
+        var command = arguments.CommandResult.Command;
+        return new OperatorActs(new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), time, $"{command.Parents.First().Name} {command.Name}");
+    }
+
+    private AuditCommands AuditDesk(ParseResult arguments, TextWriter output)
+    {
+        var (settings, tables) = Open();
+        return new AuditCommands(new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), ReportFor(arguments, output), time);
     }
 
     private Report ReportFor(ParseResult arguments, TextWriter output) => new(output, arguments.GetValue(_json));

@@ -8,7 +8,7 @@ namespace FetchApiKeyFunction.Operator;
 /// Every account whose API key is sealed with another key than the writing one is sealed anew, under the ETag of the row
 /// that was read; a row that changed meanwhile is read again. Logins read either seal as long as both keys are configured.
 /// </summary>
-public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher)
+public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, OperatorActs acts)
 {
     private const int ConcurrentWrites = 32;
     private const int BarWidth = 40;
@@ -30,6 +30,11 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
                     outdated.Add(account);
                 }
             }
+        }
+
+        foreach (var subdomain in outdated.Select(account => account.Subdomain).Distinct(StringComparer.Ordinal))
+        {
+            await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         }
 
         var (done, failed) = (0, 0);

@@ -7,7 +7,7 @@ namespace FetchApiKeyFunction.Operator;
 /// <summary>What a command says of a realm; null leaves a value as it is.</summary>
 public sealed record RealmChange(string? Name, string? Description, string? Icon, string? PublicUrl, bool? IsActive, bool? EmailBackend);
 
-public sealed class RealmCommands(RealmStore realms, Report report)
+public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Report report)
 {
     public async Task<int> AddAsync(string subdomain, RealmChange change, CancellationToken cancellation)
     {
@@ -18,6 +18,7 @@ public sealed class RealmCommands(RealmStore realms, Report report)
 
         var blank = new Realm(subdomain, subdomain.Length == 0 ? "Zulip" : subdomain, "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
         var realm = Apply(change, blank);
+        await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         if (!await realms.AddAsync(realm, cancellation))
         {
             throw new OperatorException($"There is a {Name(subdomain)} already.");
@@ -36,6 +37,7 @@ public sealed class RealmCommands(RealmStore realms, Report report)
     public async Task<int> SetAsync(string subdomain, RealmChange change, CancellationToken cancellation)
     {
         var realm = Apply(change, await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {Name(subdomain)}."));
+        await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         if (!await realms.ReplaceAsync(realm, cancellation))
         {
             throw new OperatorException($"Somebody else changed the {Name(subdomain)} just now; look at it and try again.");

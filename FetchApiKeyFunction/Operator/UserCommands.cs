@@ -8,7 +8,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace FetchApiKeyFunction.Operator;
 
 public sealed class UserCommands(
-    RealmStore realms, AccountStore accounts, AttemptLimiter limiter, Settings settings, PasswordPrompt prompt, Report report, TimeProvider time)
+    RealmStore realms, AccountStore accounts, AttemptLimiter limiter, OperatorActs acts, Settings settings, PasswordPrompt prompt,
+    Report report, TimeProvider time)
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
@@ -30,6 +31,7 @@ public sealed class UserCommands(
             var id = userId ?? await accounts.NextUserIdAsync(subdomain, cancellation);
             var apiKey = _cipher.Seal(subdomain, id, Account.NewApiKey());
             var account = new Account(subdomain, id, email.Text, hash, apiKey, IsActive: true, role, time.GetUtcNow());
+            await acts.RecordAsync(subdomain, email, id, cancellation);
             switch (await accounts.AddAsync(account, email, cancellation))
             {
                 case Addition.Added:
@@ -73,7 +75,9 @@ public sealed class UserCommands(
     public async Task<int> SetPasswordAsync(string subdomain, string emailText, CancellationToken cancellation)
     {
         var account = await FindAsync(subdomain, emailText, cancellation);
-        Require(await accounts.SetPasswordHashAsync(account, await ReadNewHashAsync(), cancellation));
+        var hash = await ReadNewHashAsync();
+        await RecordAsync(account, cancellation);
+        Require(await accounts.SetPasswordHashAsync(account, hash, cancellation));
         await report.WriteAsync(Row(account));
         return ExitCode.Done;
     }
@@ -81,6 +85,7 @@ public sealed class UserCommands(
     public async Task<int> SetActiveAsync(string subdomain, string emailText, bool isActive, CancellationToken cancellation)
     {
         var account = await FindAsync(subdomain, emailText, cancellation);
+        await RecordAsync(account, cancellation);
         Require(await accounts.SetActiveAsync(account, isActive, cancellation));
         await report.WriteAsync(Row(account with { IsActive = isActive }));
         return ExitCode.Done;
@@ -90,9 +95,14 @@ public sealed class UserCommands(
     public async Task<int> UnlockAsync(string subdomain, string emailText, CancellationToken cancellation)
     {
         await RequireRealmAsync(subdomain, cancellation);
-        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, Parse(emailText)), cancellation);
+        var email = Parse(emailText);
+        await acts.RecordAsync(subdomain, email, userId: null, cancellation);
+        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
         return ExitCode.Done;
     }
+
+    private Task RecordAsync(Account account, CancellationToken cancellation) =>
+        acts.RecordAsync(account.Subdomain, Parse(account.Email), account.UserId, cancellation);
 
     private async Task RequireRealmAsync(string subdomain, CancellationToken cancellation)
     {
@@ -119,7 +129,7 @@ public sealed class UserCommands(
             : throw new OperatorException($"Too weak: {PasswordStrength.Rule}.");
     }
 
-    private static EmailAddress Parse(string text) =>
+    public static EmailAddress Parse(string text) =>
         EmailAddress.TryParse(text) ?? throw new OperatorException($"'{text}' is not an e-mail address.");
 
     private static void Require(bool changed)

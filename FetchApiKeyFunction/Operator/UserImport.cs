@@ -12,7 +12,7 @@ namespace FetchApiKeyFunction.Operator;
 /// says to skip such lines. An account that is there already, just as the line has it, is counted and left alone, so that
 /// a file can be imported again after an interruption.
 /// </summary>
-public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, ApiKeyCipher cipher, TimeProvider time)
+public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, ApiKeyCipher cipher, OperatorActs acts, TimeProvider time)
 {
     private const int ConcurrentWrites = 32;
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 2 };
@@ -39,6 +39,11 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
             {
                 throw new OperatorException($"{faults.Count} faulty lines, so nothing was imported. --skip-invalid imports the others.");
             }
+        }
+
+        foreach (var subdomain in fresh.Select(line => line.Account.Subdomain).Distinct(StringComparer.Ordinal))
+        {
+            await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         }
 
         var failed = new List<(int Number, string Fault)>();

@@ -2,6 +2,7 @@
 
 using System.Runtime.InteropServices;
 using FetchApiKeyFunction.Passwords.Argon2;
+using FetchApiKeyFunction.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKeyFunction.Passwords;
@@ -103,7 +104,8 @@ public sealed partial class HashingGate : IDisposable
     /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
     internal async Task<bool> RunAsync(string client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
     {
-        var job = new Job(work, needsAllSlots: (long)memoryKib * Argon2Kernel.BlockBytes > _slotBytes);
+        var job = new Job(work, needsAllSlots: (long)memoryKib * Argon2Kernel.BlockBytes > _slotBytes, _time.GetTimestamp());
+        using var span = Instruments.Spans.StartActivity("hash");
         Job? displaced = null;
         lock (_lock)
         {
@@ -112,6 +114,7 @@ public sealed partial class HashingGate : IDisposable
                 displaced = Displace(client);
             }
 
+            Instruments.HashQueued(_waiting);
             Enqueue(client, job);
             Monitor.PulseAll(_lock);
         }
@@ -120,7 +123,9 @@ public sealed partial class HashingGate : IDisposable
         using var patience = new CancellationTokenSource(_limits.MaxWait, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
         using var withdrawal = either.Token.Register(() => Withdraw(job, cancellation));
-        return await job.Result.Task;
+        var result = await job.Result.Task;
+        span?.SetTag("fetch_api_key.hash.queue_wait", job.Waited.TotalSeconds).SetTag("fetch_api_key.hash.duration", job.Took.TotalSeconds);
+        return result;
     }
 
     public void Dispose()
@@ -224,9 +229,14 @@ public sealed partial class HashingGate : IDisposable
         while (Next(out var isAlone) is { } job)
         {
             var workspace = new HashingWorkspace(_memory.Value, job.NeedsAllSlots ? 0 : slot * _slotBytes, isAlone ? _crew.Value : null);
+            job.Waited = _time.GetElapsedTime(job.Queued);
+            Instruments.HashBegun(job.Waited);
             try
             {
-                job.Result.TrySetResult(job.Work(workspace));
+                var result = job.Work(workspace);
+                job.Took = _time.GetElapsedTime(job.Queued) - job.Waited;
+                Instruments.HashEnded(job.Took);
+                job.Result.TrySetResult(result);
             }
             catch (Exception fault)
             {
@@ -322,9 +332,9 @@ public sealed partial class HashingGate : IDisposable
 
     private sealed class Job
     {
-        public Job(Func<HashingWorkspace, bool> work, bool needsAllSlots)
+        public Job(Func<HashingWorkspace, bool> work, bool needsAllSlots, long queued)
         {
-            (Work, NeedsAllSlots) = (work, needsAllSlots);
+            (Work, NeedsAllSlots, Queued) = (work, needsAllSlots, queued);
             Place = new LinkedListNode<Job>(this);
         }
 
@@ -335,6 +345,13 @@ public sealed partial class HashingGate : IDisposable
         public LinkedListNode<Job> Place { get; }
 
         public Client? Client { get; set; }
+
+        /// <summary>When it came, as a timestamp of the time provider.</summary>
+        public long Queued { get; }
+
+        public TimeSpan Waited { get; set; }
+
+        public TimeSpan Took { get; set; }
 
         public TaskCompletionSource<bool> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

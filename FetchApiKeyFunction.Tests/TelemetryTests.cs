@@ -1,0 +1,175 @@
+// Traces, metrics and logs as they leave a whole process, and what never leaves it.
+
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Text;
+using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Operator;
+using FetchApiKeyFunction.Telemetry;
+using FetchApiKeyFunction.Tests.Hosts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace FetchApiKeyFunction.Tests;
+
+public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Organisation>
+{
+    private const string Canary = "c4n4ry-p4ssw0rd";
+
+    [Fact]
+    public async Task A_login_and_a_refusal_are_told_to_a_collector_and_the_console_without_a_secret()
+    {
+        await using var collector = await Collector.StartAsync();
+        var port = Azurite.FreePort();
+        using var run = ProcessRun.Start(
+            "dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"],
+            new Dictionary<string, string>
+            {
+                ["AccountStorage"] = await SharedAzurite.ConnectionStringAsync(),
+                ["TablePrefix"] = organisation.TablePrefix,
+                ["ExternalHost"] = "127.0.0.1",
+                [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
+                ["Argon2__memoryKib"] = "64",
+                ["Argon2__passes"] = "1",
+                ["Argon2__lanes"] = "1",
+                ["Telemetry__tracePercent"] = "100",
+                ["Telemetry__console"] = "true",
+                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Endpoint,
+                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
+                ["APPLICATIONINSIGHTS_CONNECTION_STRING"] = $"InstrumentationKey={Guid.NewGuid()};IngestionEndpoint={collector.Endpoint}/",
+                ["APPLICATIONINSIGHTS_STATSBEAT_DISABLED"] = "true",
+            });
+        await run.WaitForAsync("Listening on");
+        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        using var login = await client.PostAsync(
+            new Uri("/api/v1/fetch_api_key", UriKind.Relative), TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234")));
+        using var refusal = await client.PostAsync(new Uri($"/api/v1/fetch_api_key?username=canary@zulip.com&password={Canary}&{Canary}=1", UriKind.Relative), null);
+        using var nowhere = await client.GetAsync(new Uri($"/{Canary}", UriKind.Relative));
+        Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Unauthorized), (login.StatusCode, refusal.StatusCode));
+
+        // The end of the process sends what waits to be sent.
+        run.Interrupt();
+        Assert.Equal(ExitCode.Done, await run.ExitCodeAsync());
+
+        foreach (var told in new[]
+        {
+            "POST /api/v1/fetch_api_key", "fetch_api_key.outcome: logged_in", "fetch_api_key.outcome: unknown_user", "fetch_api_key.hash.queue_wait:",
+            "fetch_api_key.hash.duration:", $"GET {organisation.TablePrefix}accounts", $"PUT {organisation.TablePrefix}attempts", "http.route: unknown",
+            "Metric Name: fetch_api_key.logins", "Metric Name: fetch_api_key.hash.duration", "Metric Name: fetch_api_key.hash.queue_depth",
+            "Metric Name: fetch_api_key.storage.duration", "Metric Name: http.server.request.duration", "outcome: unknown_user realm: ",
+        })
+        {
+            Assert.Contains(told, run.Output, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("fetch_api_key.outcome", collector.Received("/v1/traces"), StringComparison.Ordinal);
+        Assert.Contains("fetch_api_key.logins", collector.Received("/v1/metrics"), StringComparison.Ordinal);
+        Assert.Contains("Security event", collector.Received("/v1/logs"), StringComparison.Ordinal);
+        foreach (var told in new[] { "POST /api/v1/fetch_api_key", "fetch_api_key.logins", "Security event" })
+        {
+            Assert.Contains(told, collector.Received("/v2.1/track"), StringComparison.Ordinal);
+        }
+
+        foreach (var secret in new[] { Canary, "canary", "iago", Organisation.IagosKey, "abcd1234", "argon2id", TestServer.KeyVariable.Value })
+        {
+            Assert.DoesNotContain(secret, run.Output, StringComparison.OrdinalIgnoreCase);
+            Assert.DoesNotContain(secret, collector.All, StringComparison.OrdinalIgnoreCase);
+        }
+    }
+
+    [Fact]
+    public async Task Each_way_a_login_ends_is_counted_under_its_name_and_realm()
+    {
+        using var logins = new Measurements("fetch_api_key.logins");
+        await organisation.Server.LogInAsync("iago@zulip.com", "abcd1234", "closed.zulip.example.com");
+        await organisation.Server.LogInAsync("iago@zulip.com", "abcd1234", "nopasswords.zulip.example.com");
+        await organisation.Server.LogInAsync("only@acme.com", "abcd1234", "acme.zulip.example.com");
+
+        Assert.Single(logins.Taken, Is("realm_deactivated", "closed"));
+        Assert.Single(logins.Taken, Is("password_auth_disabled", "nopasswords"));
+        Assert.Single(logins.Taken, Is("logged_in", "acme"));
+    }
+
+    [Fact]
+    public async Task Storage_that_fails_is_counted_with_its_retries_and_the_login_as_unavailable()
+    {
+        var (proxy, connection) = await FaultProxy.StartAsync();
+        await using (proxy)
+        {
+            await using var server = await TestServer.StartAsync(AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix }));
+            Assert.Equal(401, (await server.LogInAsync("nobody@zulip.com", "x", "acme.zulip.example.com")).Status);
+            using var retries = new Measurements("fetch_api_key.storage.retries");
+            using var calls = new Measurements("fetch_api_key.storage.duration");
+            proxy.Fault = StorageFault.Unavailable;
+            Assert.Equal(503, (await server.LogInAsync("nobody@zulip.com", "x", "acme.zulip.example.com")).Status);
+
+            Assert.Contains(retries.Taken, taken => (string?)taken["status"] == "503");
+            Assert.Contains(calls.Taken, taken => (string?)taken["status"] == "503" && (string?)taken["method"] == "GET");
+        }
+    }
+
+    [Fact]
+    public async Task A_trace_goes_on_from_the_Functions_host_and_from_nobody_else()
+    {
+        const string parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        var spans = new ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = source => source.Name == Instruments.Name,
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = spans.Enqueue,
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var behind = await TestServer.StartAsync(organisation.Tables, behindFunctionsHost: true);
+
+        await organisation.Server.SendAsync(HttpMethod.Get, "/api/v1/health", headers: [("traceparent", parent)]);
+        Assert.DoesNotContain(spans, span => span.TraceId.ToHexString() == parent[3..35]);
+        await behind.SendAsync(HttpMethod.Put, "/api/v1/health", headers: [("traceparent", parent), ("X-Azure-Functions-InvocationId", "6f9619ff-8b86-d011-b42d-00c04fc964ff")]);
+        await behind.SendAsync(HttpMethod.Get, "/", headers: [("traceparent", parent)]);
+
+        var span = Assert.Single(spans, span => span.TraceId.ToHexString() == parent[3..35]);
+        Assert.Equal("PUT /api/v1/health", span.DisplayName);
+        Assert.Equal("6f9619ff-8b86-d011-b42d-00c04fc964ff", span.GetTagItem("faas.invocation_id"));
+        Assert.Equal(405, span.GetTagItem("http.response.status_code"));
+    }
+
+    private static Predicate<Dictionary<string, object?>> Is(string outcome, string realm) =>
+        taken => (string?)taken["outcome"] == outcome && (string?)taken["realm"] == realm;
+
+    /// <summary>Takes what OTLP sends over HTTP. Names and values are UTF-8 in its protobuf, so they can be looked for as text.</summary>
+    private sealed class Collector : IAsyncDisposable
+    {
+        private readonly ConcurrentQueue<(string Path, string Text)> _received = new();
+        private readonly WebApplication _app;
+
+        private Collector(WebApplication app) => _app = app;
+
+        public string Endpoint => _app.Urls.Single();
+
+        public string All => string.Concat(_received.Select(message => message.Text));
+
+        public static async Task<Collector> StartAsync()
+        {
+            var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
+            var app = builder.Build();
+            var collector = new Collector(app);
+            app.Run(async context =>
+            {
+                using var body = new MemoryStream();
+                await context.Request.Body.CopyToAsync(body);
+                collector._received.Enqueue((context.Request.Path.Value!, Encoding.UTF8.GetString(body.ToArray())));
+                context.Response.ContentType = "application/x-protobuf";
+            });
+            await app.StartAsync();
+            return collector;
+        }
+
+        public string Received(string path) => string.Concat(_received.Where(message => message.Path == path).Select(message => message.Text));
+
+        public ValueTask DisposeAsync() => _app.DisposeAsync();
+    }
+}

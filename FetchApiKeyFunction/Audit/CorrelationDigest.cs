@@ -1,0 +1,50 @@
+// Digests that stand for an account or a client's address in logs, traces and the audit trail.
+
+using System.Security.Cryptography;
+using System.Text;
+using FetchApiKeyFunction.Accounts;
+
+namespace FetchApiKeyFunction.Audit;
+
+/// <summary>
+/// HMAC-SHA-256, cut to 128 bits, under a key derived (HKDF, RFC 5869) from a key-encryption key: who has the log or the tables
+/// but not that key cannot try names against a digest. A digest made before the sealing key was rotated is found again as
+/// long as the old key is configured.
+/// </summary>
+public sealed class CorrelationDigest
+{
+    private const int DigestBytes = 16;
+
+    private readonly byte[] _writing;
+    private readonly List<byte[]> _all;
+
+    public CorrelationDigest(ApiKeySettings keys)
+    {
+        _writing = Derive(keys.Keys[keys.WriteWith]);
+        _all = [_writing, .. keys.Keys.Where(key => key.Key != keys.WriteWith).Select(key => Derive(key.Value))];
+    }
+
+    /// <summary>32 hexadecimal digits.</summary>
+    public string OfAccount(string subdomain, EmailAddress email) => Digest(_writing, AccountText(subdomain, email));
+
+    /// <param name="bucket">A client's address as <see cref="Attempts.ClientAddress"/> has it.</param>
+    public string OfClient(string bucket) => Digest(_writing, ClientText(bucket));
+
+    /// <summary>The account's digests under every configured key.</summary>
+    public IReadOnlyList<string> AllOfAccount(string subdomain, EmailAddress email) => All(AccountText(subdomain, email));
+
+    /// <summary>The client's digests under every configured key.</summary>
+    public IReadOnlyList<string> AllOfClient(string bucket) => All(ClientText(bucket));
+
+    private static byte[] Derive(byte[] key) =>
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, key, ApiKeySettings.KeyBytes, info: "FetchApiKeyFunction correlation digest"u8.ToArray());
+
+    private static string AccountText(string subdomain, EmailAddress email) => $"account\0{subdomain}\0{email.Canonical}";
+
+    private static string ClientText(string bucket) => $"client\0{bucket}";
+
+    private List<string> All(string text) => _all.ConvertAll(key => Digest(key, text));
+
+    private static string Digest(byte[] key, string text) =>
+        Convert.ToHexStringLower(HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text)).AsSpan(0, DigestBytes));
+}

@@ -1,0 +1,45 @@
+// Tells the operator how logins end: in the metrics, in the trace at hand, in the log and in the audit trail.
+
+using System.Diagnostics;
+using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Telemetry;
+
+namespace FetchApiKeyFunction.Audit;
+
+/// <summary>
+/// Judged logins are recorded one by one; the attempt limit bounds the refused ones among them. Logins that the limit turns away
+/// are counted and not recorded, so that a flood fills no table: the event that a bucket is full stands for them.
+/// </summary>
+public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, TimeProvider time)
+{
+    public void Judged(string subdomain, EmailAddress email, ClientAddress address, LoginAttempt attempt, LoginResult result, string invocation)
+    {
+        Ended(result.Outcome, subdomain);
+        var isLogin = result.Outcome == LoginOutcome.LoggedIn;
+        var happened = new SecurityEvent(
+            time.GetUtcNow(), isLogin ? SecurityEventKind.Login : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.UserId,
+            digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
+        Activity.Current?.SetTag("fetch_api_key.account", happened.Account);
+        trail.Record(happened);
+        if (result.Outcome is LoginOutcome.LoggedIn or LoginOutcome.Unavailable)
+        {
+            return;
+        }
+
+        if (attempt.Account.Remaining == 0)
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AccountLocked });
+        }
+
+        if (attempt.Address.Remaining == 0)
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
+        }
+    }
+
+    public static void Ended(LoginOutcome outcome, string realm)
+    {
+        Instruments.LoginEnded(outcome, realm);
+        Activity.Current?.SetTag("fetch_api_key.realm", realm).SetTag("fetch_api_key.outcome", outcome.Name());
+    }
+}

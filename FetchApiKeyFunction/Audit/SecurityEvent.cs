@@ -1,0 +1,38 @@
+// What the audit trail is made of.
+
+namespace FetchApiKeyFunction.Audit;
+
+/// <summary>Kinds of events; the names are what `audit search --kind` takes.</summary>
+public static class SecurityEventKind
+{
+    public const string Login = "login";
+    public const string LoginRefused = "login_refused";
+
+    /// <summary>The failure that filled an account's bucket, or an address's, of the attempt limit.</summary>
+    public const string AccountLocked = "account_locked";
+    public const string AddressLocked = "address_locked";
+
+    public const string PasswordChanged = "password_changed";
+    public const string SealingKeyRotated = "sealing_key_rotated";
+
+    /// <summary>Whatever else an operator did.</summary>
+    public const string OperatorAct = "operator_act";
+
+    public static IReadOnlyList<string> All { get; } =
+        [Login, LoginRefused, AccountLocked, AddressLocked, PasswordChanged, SealingKeyRotated, OperatorAct];
+}
+
+/// <summary>
+/// One event. It names nobody in clear: an account and a client's address are digests, which <see cref="CorrelationDigest"/>
+/// makes again from a name that somebody looks for.
+/// </summary>
+/// <param name="Time">By the clock of the process that it happened in.</param>
+/// <param name="Outcome">Of a login, a name of <see cref="LoginOutcomes"/>; of an operator's act, the verb.</param>
+/// <param name="Realm">Its subdomain.</param>
+/// <param name="UserId">Null where there is no account.</param>
+/// <param name="Account">A digest; empty when no account is concerned.</param>
+/// <param name="Client">A digest; empty for an operator's act.</param>
+/// <param name="Actor">The operating system's name for the operator; empty for a login.</param>
+/// <param name="Invocation">The Functions host's id of the request; empty without that host.</param>
+public sealed record SecurityEvent(
+    DateTimeOffset Time, string Kind, string Outcome, string Realm, int? UserId, string Account, string Client, string Actor, string Invocation);

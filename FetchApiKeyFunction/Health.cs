@@ -1,0 +1,70 @@
+// Whether the process lives, and whether it can log anybody in: for load balancers and for the operator.
+
+using Azure;
+using FetchApiKeyFunction.Accounts;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKeyFunction;
+
+/// <summary>
+/// Readiness looks at what a login needs: the tables are there and answer, and a stored API key opens with a configured key.
+/// Anybody may ask, so the answer tells no detail, which goes to the log, and one look serves everybody for
+/// <see cref="MaxAge"/>: asking often costs storage nothing.
+/// </summary>
+public sealed class Health(AccountTables tables, AccountStore accounts, ApiKeyCipher cipher, TimeProvider time, ILogger<Health> log)
+{
+    private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
+
+    /// <summary>A look takes no longer; storage that answers more slowly is not ready.</summary>
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(8);
+
+    private const int SampledAccounts = 3;
+
+    private readonly Lock _lock = new();
+    private Task<bool>? _look;
+    private long _begun;
+
+    public async Task<Reply> AnswerReadyAsync(CancellationToken cancellation) =>
+        await LookAsync().WaitAsync(cancellation) ? Reply.Healthy : Reply.Unavailable;
+
+    private Task<bool> LookAsync()
+    {
+        lock (_lock)
+        {
+            if (_look is null || (_look.IsCompleted && time.GetElapsedTime(_begun) >= MaxAge))
+            {
+                _begun = time.GetTimestamp();
+                _look = IsReadyAsync();
+            }
+
+            return _look;
+        }
+    }
+
+    private async Task<bool> IsReadyAsync()
+    {
+        using var limit = new CancellationTokenSource(Limit, time);
+        try
+        {
+            await tables.CheckNowAsync(limit.Token);
+            // Several, since one whose seal was damaged says nothing about the keys.
+            var some = await accounts.SomeAsync(SampledAccounts, limit.Token);
+            if (some.Count == 0 || some.Any(account => cipher.Open(account, out _) == Opening.Opened))
+            {
+                return true;
+            }
+
+            log.NotReady("stored API keys do not open with the configured keys");
+        }
+        catch (MissingTablesException missing)
+        {
+            log.NotReady(missing.Message);
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.NotReady($"account storage is unavailable: {fault.GetType().Name}, status {(fault as RequestFailedException)?.Status ?? 0}");
+        }
+
+        return false;
+    }
+}

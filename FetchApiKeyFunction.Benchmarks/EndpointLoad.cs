@@ -56,6 +56,32 @@ internal static class EndpointLoad
         return 0;
     }
 
+    /// <summary>
+    /// What a login costs the server's process in processor time, and so how many a second a processor carries: figures that do not
+    /// depend on how much of the machine Azurite and the clients take.
+    /// </summary>
+    public static async Task<int> CapacityAsync()
+    {
+        await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
+        Console.WriteLine($"{Clients} clients for {2 * Round.TotalSeconds} s each, {Environment.ProcessorCount} slots.");
+        Console.WriteLine("| m, t, p | CPU ms a login | logins/s on 1 vCPU | on 2 | on 0.25 | peak RSS MiB |");
+        Console.WriteLine("|---|---|---|---|---|---|");
+        foreach (var cost in new Argon2Cost[] { new(102400, 2, 8), new(65536, 3, 4), new(47104, 1, 1), new(19456, 2, 1) })
+        {
+            var prefix = $"c{cost.MemoryKib}";
+            await PopulateAsync(azurite, prefix, cost);
+            using var server = await LoadedServer.StartAsync(azurite, prefix, cost, "built-in");
+            await server.LoadAsync(Round);
+            var before = server.ProcessorTime;
+            var (logins, _) = await server.LoadAsync(2 * Round);
+            var each = (server.ProcessorTime - before).TotalMilliseconds / (logins * 2 * Round.TotalSeconds);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"| {cost.MemoryKib}, {cost.Passes}, {cost.Lanes} | {each:F1} | {1000 / each:F0} | {2000 / each:F0} | {250 / each:F0} | {server.Status("VmHWM:")} |"));
+        }
+
+        return 0;
+    }
+
     /// <summary>Ten bursts of 128 logins at once: resident memory, and how long an unrelated request waits meanwhile.</summary>
     public static async Task<int> BurstAsync()
     {

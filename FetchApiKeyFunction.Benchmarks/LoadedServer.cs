@@ -54,6 +54,16 @@ internal sealed class LoadedServer : IDisposable
         return new LoadedServer(process, port);
     }
 
+    /// <summary>Of all its threads, in the kernel and outside.</summary>
+    public TimeSpan ProcessorTime
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.TotalProcessorTime;
+        }
+    }
+
     public Task<int> LogInAsync(int user) => LogInAsync($"user{user}@example.com", EndpointLoad.Password, "198.51.100.1");
 
     /// <param name="address">Where the client says it comes from; believed only where the server trusts a hop.</param>

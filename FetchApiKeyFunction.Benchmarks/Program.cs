@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `dribble` holds slow connections against it, `timing` looks for who exists, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKeyFunction.Benchmarks;
@@ -11,6 +11,8 @@ switch (args)
         return EngineComparison.PrintPeak(contender, set, Options.Parse(options));
     case ["logins", .. var options]:
         return await EndpointLoad.LoginsAsync(Options.Parse(options));
+    case ["capacity", ..]:
+        return await EndpointLoad.CapacityAsync();
     case ["burst", ..]:
         return await EndpointLoad.BurstAsync();
     case ["dribble", ..]:
@@ -21,7 +23,7 @@ switch (args)
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | logins | burst | dribble | timing | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | bdn; see CONTRIBUTING.md");
         return 2;
 }
 

@@ -277,6 +277,67 @@ public sealed class OperatorTests : IAsyncLifetime
         Assert.Contains("'tables create'", result.Error, StringComparison.Ordinal);
     }
 
+    // ---- Backup ----
+
+    [Fact]
+    public async Task A_backup_restores_realms_and_accounts_as_they_were_and_can_be_restored_again()
+    {
+        await RunAsync("realms add acme --name Acmé");
+        await RunAsync("users add iago@zulip.com --role owner", Strong);
+        await RunAsync("users add lear@acme.com --realm acme", Strong);
+        File.Delete(_file);
+        var backup = await RunAsync($"tables backup {_file} --json");
+        var other = await SharedAzurite.NewStorageAsync();
+        var elsewhere = Environment(other.ConnectionString!, other.TablePrefix);
+        await RunAsync("tables create", environment: elsewhere);
+
+        var restored = await RunAsync($"tables restore {_file} --json", environment: elsewhere);
+        var again = await RunAsync($"tables restore {_file} --json", environment: elsewhere);
+
+        Assert.Contains("\"rows\":6", backup.Output, StringComparison.Ordinal);
+        Assert.Equal("""{"rows":6,"restored":6,"unchanged":0,"differ":0}""" + "\n", restored.Output);
+        Assert.Equal("""{"rows":6,"restored":0,"unchanged":6,"differ":0}""" + "\n", again.Output);
+        foreach (var command in new[] { "realms list --json", "users list --json", "users show lear@acme.com --realm acme --json" })
+        {
+            Assert.Equal((await RunAsync(command)).Output, (await RunAsync(command, environment: elsewhere)).Output);
+        }
+
+        await RunAsync("users set-password iago@zulip.com", Strong + "s", elsewhere);
+        var differs = await RunAsync($"tables restore {_file} --json", environment: elsewhere);
+        Assert.Equal((ExitCode.Refused, """{"rows":6,"restored":0,"unchanged":5,"differ":1}""" + "\n"), (differs.Code, differs.Output));
+        Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(_file));
+    }
+
+    [Theory]
+    [InlineData(0, "is not a backup")]
+    [InlineData(1, "is not whole")]
+    [InlineData(2, "Line 2 of the backup is broken")]
+    public async Task Of_a_backup_that_is_not_whole_nothing_is_restored(int damage, string reason)
+    {
+        File.Delete(_file);
+        await RunAsync($"tables backup {_file}");
+        var lines = await File.ReadAllLinesAsync(_file);
+        await File.WriteAllLinesAsync(_file, damage switch
+        {
+            0 => lines[1..],
+            1 => lines[..^1],
+            _ => [lines[0], lines[1][..20], .. lines[2..]],
+        });
+        var other = await SharedAzurite.NewStorageAsync();
+        var elsewhere = Environment(other.ConnectionString!, other.TablePrefix);
+        await RunAsync("tables create", environment: elsewhere);
+
+        var result = await RunAsync($"tables restore {_file}", environment: elsewhere);
+
+        Assert.Equal(ExitCode.Refused, result.Code);
+        Assert.Contains(reason, result.Error, StringComparison.Ordinal);
+        Assert.Empty((await RunAsync("realms list", environment: elsewhere)).Output);
+    }
+
+    [Fact]
+    public async Task A_backup_overwrites_no_file() =>
+        Assert.StartsWith("There is a file", (await RunAsync($"tables backup {_file}")).Error, StringComparison.Ordinal);
+
     [Fact]
     public async Task Storage_that_is_away_has_its_own_exit_code()
     {

@@ -104,14 +104,26 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         });
     }
 
-    private Command Tables() => new("tables", "Tables of the account storage.")
+    private Command Tables()
     {
-        Verb("create", "Make the tables that are not there yet.", [], async (_, _, cancellation) =>
+        var file = new Argument<FileInfo>("file") { Description = "JSON lines." };
+        return new Command("tables", "Tables of the account storage.")
         {
-            await AccountTables.Open(Settings.Read(environment, answersRequests: false).Storage).CreateAsync(cancellation);
-            return ExitCode.Done;
-        }),
-    };
+            Verb("create", "Make the tables that are not there yet.", [], async (_, _, cancellation) =>
+            {
+                await AccountTables.Open(Settings.Read(environment, answersRequests: false).Storage).CreateAsync(cancellation);
+                return ExitCode.Done;
+            }),
+            Verb("backup", "Write realms and accounts to a file, API keys sealed as they are.", [file], (arguments, output, cancellation) =>
+                new TableBackup(Open().Tables, time).BackUpAsync(arguments.GetRequiredValue(file), ReportFor(arguments, output), cancellation)),
+            Verb("restore", "Add what a backup has and the tables have not.", [file], (arguments, output, cancellation) =>
+            {
+                var (settings, tables) = Open();
+                return new TableBackup(tables, time).RestoreAsync(
+                    arguments.GetRequiredValue(file), ActsOf(arguments, settings, tables), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+            }),
+        };
+    }
 
     private Command Keys() => new("keys", "Keys that API keys are sealed with.")
     {

@@ -8,6 +8,7 @@ using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Hosting;
 using FetchApiKeyFunction.Passwords;
+using FetchApiKeyFunction.Tests.ApiDescription;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Logging;
 
@@ -76,6 +77,7 @@ internal sealed class TestServer : IAsyncDisposable
     public Task<Answer> LogInAsync(string username, string password, string host = RootHost) =>
         SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", Form(("username", username), ("password", password)), host);
 
+    /// <summary>Whatever comes back must be as the API description says.</summary>
     public async Task<Answer> SendAsync(
         HttpMethod method, string path, HttpContent? content = null, string host = RootHost, params (string Name, string Value)[] headers)
     {
@@ -89,7 +91,9 @@ internal sealed class TestServer : IAsyncDisposable
         using var response = await Client.SendAsync(request);
         var all = response.Headers.Concat(response.Content.Headers)
             .ToDictionary(header => header.Key, header => string.Join(", ", header.Value), StringComparer.OrdinalIgnoreCase);
-        return new Answer((int)response.StatusCode, await response.Content.ReadAsStringAsync(), all);
+        var answer = new Answer((int)response.StatusCode, await response.Content.ReadAsStringAsync(), all);
+        await ResponseValidator.AssertDescribedAsync(method.Method, response.RequestMessage!.RequestUri!.AbsolutePath, answer);
+        return answer;
     }
 
     /// <summary>Bytes as they are, over a connection of their own. Gives what came back until the server closed it.</summary>
@@ -98,7 +102,25 @@ internal sealed class TestServer : IAsyncDisposable
         using var client = await ConnectAndSendAsync(request);
         using var reader = new StreamReader(client.GetStream(), Encoding.UTF8);
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        return await reader.ReadToEndAsync(limit.Token);
+        var response = await reader.ReadToEndAsync(limit.Token);
+        if (ParseFirst(response) is { } answer)
+        {
+            var target = request.Split(' ', 3);
+            await ResponseValidator.AssertDescribedAsync(target[0], target[1].Split('?')[0], answer);
+        }
+
+        return response;
+    }
+
+    /// <summary>Null for what Kestrel says by itself to requests that are not HTTP: a status and nothing of the API's.</summary>
+    private static Answer? ParseFirst(string response)
+    {
+        var end = response.IndexOf("\r\n\r\n", StringComparison.Ordinal);
+        var lines = response[..end].Split("\r\n");
+        var headers = lines.Skip(1).Select(line => line.Split(": ", 2)).ToDictionary(header => header[0], header => header[1], StringComparer.OrdinalIgnoreCase);
+        var length = int.Parse(headers["Content-Length"], System.Globalization.CultureInfo.InvariantCulture);
+        var status = int.Parse(lines[0].Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
+        return length == 0 && status == 400 ? null : new Answer(status, response.Substring(end + 4, length), headers);
     }
 
     /// <summary>Bytes as they are, and then the end of the connection.</summary>

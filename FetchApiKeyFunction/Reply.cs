@@ -124,6 +124,13 @@ public sealed class Reply : IResult
 
     // ---- Answers that are not about one login ----
 
+    /// <summary>200 for who asks whether all is well.</summary>
+    public static Reply Healthy { get; } = Json(200, json =>
+    {
+        json.WriteString("result", "success");
+        json.WriteString("msg", "");
+    });
+
     /// <summary>404 for a path that is not ours (contract section 3).</summary>
     public static Reply NotFound { get; } = Error(404, "Not found", "BAD_REQUEST");
 
@@ -132,13 +139,6 @@ public sealed class Reply : IResult
 
     /// <summary>204, the answer to a CORS preflight that the operator's settings allow.</summary>
     public static Reply PreflightAccepted { get; } = new(204, default);
-
-    /// <summary>200 of the health checks.</summary>
-    public static Reply Healthy { get; } = Json(200, json =>
-    {
-        json.WriteString("result", "success");
-        json.WriteString("msg", "");
-    });
 
     /// <summary>E17.</summary>
     public static Reply InternalError { get; } = Json(500, json =>

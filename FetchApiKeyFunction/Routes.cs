@@ -25,8 +25,9 @@ public sealed class Routes : IDisposable
     private const string PingRoute = "/";
     private const string LiveRoute = "/api/v1/health";
     private const string ReadyRoute = "/api/v1/health/ready";
+    private const string DescriptionRoute = "/api/v1/openapi.json";
 
-    private static readonly string[] AllRoutes = [LoginRoute, SettingsRoute, PingRoute, LiveRoute, ReadyRoute];
+    private static readonly string[] AllRoutes = [LoginRoute, SettingsRoute, PingRoute, LiveRoute, ReadyRoute, DescriptionRoute];
     private static readonly string[] AllMethods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
 
     /// <summary>Whatever storage does, a verdict is reached or given up by then; writing it down may take two seconds more.</summary>
@@ -150,6 +151,8 @@ public sealed class Routes : IDisposable
         PingRoute or LiveRoute => Get(request, () => Task.FromResult(Reply.Healthy)),
 
         ReadyRoute => Get(request, () => _health.AnswerReadyAsync(cancellation)),
+
+        DescriptionRoute => Get(request, () => Task.FromResult(ApiDescription.Answer)),
 
         _ => Task.FromResult(Reply.NotFound),
     };

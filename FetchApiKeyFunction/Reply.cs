@@ -27,6 +27,9 @@ public sealed class Reply : IResult
 
     public int Status { get; }
 
+    /// <summary>The body as it goes out; empty for a 204.</summary>
+    public ReadOnlyMemory<byte> Body => _body;
+
     /// <summary>The methods that the path accepts, for a 405.</summary>
     private string? Allow { get; init; }
 

@@ -74,7 +74,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 
     private RootCommand Root() => new("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
     {
-        _json, Local(), Serve(), Tables(), Keys(), Realms(), Users(), Audit(),
+        _json, Local(), Serve(), Probe(), Tables(), Keys(), Realms(), Users(), Audit(),
     };
 
     // ---- Running the endpoint ----
@@ -102,6 +102,61 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
             await Serving.RunAsync(Settings.Read(environment, answersRequests: true), listener, output, cancellation);
             return ExitCode.Done;
         });
+    }
+
+    private Command Probe()
+    {
+        var origin = new Argument<Uri>("url")
+        {
+            Description = "The endpoint's origin: https://HOST[:PORT], or http:// on this machine.",
+            CustomParser = argument =>
+            {
+                if (ProbeTarget.ParseOrigin(argument.Tokens.Single().Value) is { } parsed)
+                {
+                    return parsed;
+                }
+
+                argument.AddError("url is the origin of an endpoint, as https://chat.example.com");
+                return null;
+            },
+        };
+        var username = new Option<string?>("--username") { Description = "Also log in with this address; the password is read from a prompt or from standard input." };
+        var timeout = new Option<int>("--timeout") { Description = "Seconds that each answer may take, 1 to 300.", DefaultValueFactory = _ => 10 };
+        var insecure = new Option<bool>("--insecure-http") { Description = "Allow http:// to another machine, without --username." };
+        timeout.Validators.Add(result =>
+        {
+            if (result.Tokens is [var token] && !(int.TryParse(token.Value, out var seconds) && seconds is >= 1 and <= 300))
+            {
+                result.AddError("--timeout is a whole number from 1 to 300");
+            }
+        });
+        var probe = Verb(
+            "probe",
+            "Check a running endpoint from outside. One login with a random address and password is refused: one failed attempt on the address of this machine.",
+            [origin, username, timeout, insecure], async (arguments, output, cancellation) =>
+            {
+                using var target = new ProbeTarget(arguments.GetRequiredValue(origin), TimeSpan.FromSeconds(arguments.GetValue(timeout)), time);
+                var address = arguments.GetValue(username);
+                using var password = address is null
+                    ? null
+                    : await new PasswordPrompt(input, arguments.InvocationConfiguration.Error).ReadAsync(known: true);
+                return await new Probe(target, ReportFor(arguments, output), time).RunAsync(address, password, cancellation);
+            });
+        probe.Validators.Add(result =>
+        {
+            if (result.GetResult(origin)?.Tokens is [var text] && ProbeTarget.ParseOrigin(text.Value) is { } url && ProbeTarget.IsUnprotected(url))
+            {
+                if (!result.GetValue(insecure))
+                {
+                    result.AddError("http:// is for this machine alone; --insecure-http allows it elsewhere");
+                }
+                else if (result.GetValue(username) is not null)
+                {
+                    result.AddError("a password is never sent to another machine over http://");
+                }
+            }
+        });
+        return probe;
     }
 
     private Command Tables()

@@ -7,14 +7,14 @@ namespace FetchApiKeyFunction.Operator;
 
 public sealed class PasswordPrompt(TextReader input, TextWriter error)
 {
-    /// <summary>Asked twice at a terminal; from elsewhere the first line, whole.</summary>
+    /// <summary>Asked twice at a terminal, once where it is <paramref name="known"/> already; from elsewhere the first line, whole.</summary>
     /// <exception cref="OperatorException">There was none, or the two differed.</exception>
-    public async Task<TypedPassword> ReadAsync()
+    public async Task<TypedPassword> ReadAsync(bool known = false)
     {
         if (ReferenceEquals(input, Console.In) && !Console.IsInputRedirected)
         {
             var first = Ask("Password: ");
-            return first == Ask("Again: ") ? TypedPassword.FromText(first) : throw new OperatorException("The two passwords differ.");
+            return known || first == Ask("Again: ") ? TypedPassword.FromText(first) : throw new OperatorException("The two passwords differ.");
         }
 
         return await input.ReadLineAsync() is { } line

@@ -91,7 +91,7 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
     {
         { "status of health", "health" },
         { "readiness is 503", "readiness" },
-        { "redirect", "server-settings server-settings-head" },
+        { "redirect", "server-settings server-settings-head forwarded-host" },
         { "field missing", "server-settings server-settings-head" },
         { "field of another type", "server-settings" },
         { "fields in another order", "server-settings" },

@@ -1,6 +1,5 @@
 // Both hosts as they are deployed, and the demo as a newcomer starts it.
 
-using System.Net;
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
@@ -22,46 +21,52 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     // ---- The custom handler ----
 
     [Fact]
-    public async Task The_published_custom_handler_serves_as_the_Functions_host_starts_it()
+    public async Task The_packaged_custom_handler_serves_as_the_Functions_host_starts_it_and_passes_the_probe()
     {
-        using var folder = new TemporaryFolder();
-        var storage = await SharedAzurite.NewStorageAsync();
-        var tables = AccountTables.Open(storage);
-        await tables.CreateAsync(CancellationToken.None);
-        await CopyIagoAsync(tables);
-        await PublishAsync("custom", folder.Path);
-
+        using var folder = await Package.UnpackAsync(await Package.CustomAsync());
+        var tables = await NewTablesAsync();
         AssertDeployable(folder.Path, hasCustomHandler: true);
         var function = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder.Path, "FetchApiKey", "function.json"))).RootElement;
         Assert.Equal(["httpTrigger", "http"], function.GetProperty("bindings").EnumerateArray().Select(binding => binding.GetProperty("type").GetString()));
         Assert.False(function.GetProperty("bindings")[0].TryGetProperty("methods", out _));
-        var executable = Path.Combine(folder.Path, "FetchApiKeyFunction");
-        Assert.True(File.GetUnixFileMode(executable).HasFlag(UnixFileMode.UserExecute));
 
-        var port = Azurite.FreePort().ToString(System.Globalization.CultureInfo.InvariantCulture);
-        using var handler = ProcessRun.Start(executable, [], folder: folder.Path, environment: new Dictionary<string, string>
+        var port = Azurite.FreePort();
+        await using var front = await FrontEnd.StartAsync(new Uri($"http://127.0.0.1:{port}"));
+        using var client = new HttpClient { BaseAddress = front.Origin };
+        using (var handler = await StartHandlerAsync(folder.Path, port, tables))
         {
-            ["FUNCTIONS_CUSTOMHANDLER_PORT"] = port,
-            ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
-            ["AccountStorage"] = storage.ConnectionString!,
-            ["TablePrefix"] = storage.TablePrefix,
-            ["ExternalHost"] = "zulip.example.com",
-            [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
-            ["Argon2__memoryKib"] = "64",
-            ["Argon2__passes"] = "1",
-            ["Argon2__lanes"] = "1",
-        });
-        await handler.WaitForAsync("Listening on");
-        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+            var probe = await ProbeAsync(folder.Path, front.Origin);
+            Assert.True(probe.Code == ExitCode.Done, probe.Output);
+            Assert.Equal(DocumentedAnswer, await LogInAsync(client));
+            handler.Kill();
+        }
 
-        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(new Uri("/", UriKind.Relative))).StatusCode);
-        using var login = new HttpRequestMessage(HttpMethod.Post, "/api/v1/fetch_api_key")
+        using var restarted = await StartHandlerAsync(folder.Path, port, tables);
+        Assert.Equal(DocumentedAnswer, await LogInAsync(client));
+    }
+
+    [Theory]
+    [InlineData("an ended process", "health readiness server-settings server-settings-head forwarded-host unknown-path wrong-method missing-username missing-password refused-login headers attempt-limit")]
+    [InlineData("the name of another host", "server-settings server-settings-head forwarded-host refused-login attempt-limit")]
+    [InlineData("tables without a realm", "server-settings refused-login attempt-limit")]
+    public async Task The_probe_names_what_fails_of_a_broken_deployment(string fault, string failing)
+    {
+        using var folder = await Package.UnpackAsync(await Package.CustomAsync());
+        var port = Azurite.FreePort();
+        await using var front = await FrontEnd.StartAsync(new Uri($"http://127.0.0.1:{port}"));
+        var tables = await NewTablesAsync(withRealm: fault != "tables without a realm");
+        using var handler = await StartHandlerAsync(folder.Path, port, tables, fault == "the name of another host" ? "chat.example.org" : "127.0.0.1");
+        if (fault == "an ended process")
         {
-            Content = TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234")),
-        };
-        login.Headers.Add("X-Forwarded-Host", "zulip.example.com");
-        using var answer = await client.SendAsync(login);
-        Assert.Equal(DocumentedAnswer, await answer.Content.ReadAsStringAsync());
+            handler.Kill();
+        }
+
+        var probe = await ProbeAsync(folder.Path, front.Origin);
+
+        Assert.Equal(ExitCode.Refused, probe.Code);
+        Assert.Equal(failing, string.Join(' ', probe.Output.Split('\n')
+            .Where(line => line.Contains("\"outcome\":\"failed\"", StringComparison.Ordinal))
+            .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("check").GetString())));
     }
 
     [Fact]
@@ -153,12 +158,64 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
 
     private static string AppAssembly => Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll");
 
-    private async Task CopyIagoAsync(AccountTables tables)
+    private async Task<StorageSettings> NewTablesAsync(bool withRealm = true)
     {
-        var realms = new RealmStore(tables, TimeSpan.Zero, TimeProvider.System);
-        await realms.AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
-        var iago = await organisation.FindAsync("iago@zulip.com");
-        await new AccountStore(tables).AddAsync(iago, EmailAddress.TryParse(iago.Email)!, CancellationToken.None);
+        var storage = await SharedAzurite.NewStorageAsync();
+        var tables = AccountTables.Open(storage);
+        await tables.CreateAsync(CancellationToken.None);
+        if (withRealm)
+        {
+            await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
+            var iago = await organisation.FindAsync("iago@zulip.com");
+            await new AccountStore(tables).AddAsync(iago, EmailAddress.TryParse(iago.Email)!, CancellationToken.None);
+        }
+
+        return storage;
+    }
+
+    /// <summary>As the Functions host does it: its variables, its working directory, and `GET /` every 25 ms until anything answers.</summary>
+    private static async Task<ProcessRun> StartHandlerAsync(string folder, int port, StorageSettings storage, string externalHost = "127.0.0.1")
+    {
+        var handler = ProcessRun.Start(Path.Combine(folder, "FetchApiKeyFunction"), [], folder: folder, environment: new Dictionary<string, string>
+        {
+            ["FUNCTIONS_CUSTOMHANDLER_PORT"] = $"{port}",
+            ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
+            ["AccountStorage"] = storage.ConnectionString!,
+            ["TablePrefix"] = storage.TablePrefix,
+            ["ExternalHost"] = externalHost,
+            [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
+            ["Argon2__memoryKib"] = "64",
+            ["Argon2__passes"] = "1",
+            ["Argon2__lanes"] = "1",
+        });
+        using var client = new HttpClient();
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (true)
+        {
+            try
+            {
+                using var answer = await client.GetAsync(new Uri($"http://127.0.0.1:{port}/"), limit.Token);
+                return handler;
+            }
+            catch (HttpRequestException)
+            {
+                Assert.False(handler.HasExited, handler.Output);
+                await Task.Delay(25, limit.Token);
+            }
+        }
+    }
+
+    private static async Task<string> LogInAsync(HttpClient client)
+    {
+        using var form = TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234"));
+        using var answer = await client.PostAsync(new Uri("/api/v1/fetch_api_key", UriKind.Relative), form);
+        return await answer.Content.ReadAsStringAsync();
+    }
+
+    private static async Task<(int Code, string Output)> ProbeAsync(string folder, Uri origin)
+    {
+        using var probe = ProcessRun.Start(Path.Combine(folder, "FetchApiKeyFunction"), ["probe", origin.ToString(), "--json"]);
+        return (await probe.ExitCodeAsync(), probe.Output);
     }
 
     private static async Task PublishAsync(string host, string folder, params string[] more)
@@ -184,12 +241,5 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
 
         var names = Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).ToList();
         Assert.DoesNotContain(names, name => name.Contains("local.settings", StringComparison.Ordinal) || name.Contains("azurite", StringComparison.OrdinalIgnoreCase));
-    }
-
-    private sealed class TemporaryFolder : IDisposable
-    {
-        public string Path { get; } = Directory.CreateTempSubdirectory("fetch-api-key-").FullName;
-
-        public void Dispose() => Directory.Delete(Path, recursive: true);
     }
 }

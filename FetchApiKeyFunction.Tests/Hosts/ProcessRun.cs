@@ -60,6 +60,8 @@ internal sealed partial class ProcessRun : IDisposable
 
     public int ProcessId => _process.Id;
 
+    public bool HasExited => _process.HasExited;
+
     public async Task WaitForAsync(string text)
     {
         using var limit = new CancellationTokenSource(Limit);

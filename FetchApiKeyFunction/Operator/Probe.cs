@@ -274,10 +274,17 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
             : throw new ProbeFailedException($"{seen}, Content-Type: {head.Header("Content-Type") ?? "absent"} instead of the headers of GET");
     }
 
-    private static string JudgeForwardedHost(ProbeAnswer answer, ProbeAnswer without) =>
-        answer.Status == without.Status && answer.Body.AsSpan().SequenceEqual(without.Body)
+    private static string JudgeForwardedHost(ProbeAnswer answer, ProbeAnswer without)
+    {
+        if (without.Status != 200)
+        {
+            throw new ProbeFailedException($"not judged: without them the answer is {without.Status}");
+        }
+
+        return answer.Status == 200 && answer.Body.AsSpan().SequenceEqual(without.Body)
             ? "a client's X-Forwarded-Host and Forwarded change nothing"
             : throw new ProbeFailedException($"X-Forwarded-Host: {ForeignHost} changes the answer to {Quote(answer)}");
+    }
 
     private static string JudgeHeaders(ProbeAnswer answer)
     {

@@ -1,0 +1,170 @@
+// What package.cs makes: the same bytes from the same sources, what a host needs and no more, and a true bill of materials.
+
+using System.IO.Compression;
+using System.Security.Cryptography;
+using System.Text.Json;
+using FetchApiKeyFunction.Operator;
+
+namespace FetchApiKeyFunction.Tests.Hosts;
+
+public sealed class PackageTests
+{
+    private const int ProgramMode = 0b1_000_000_111_101_101;
+    private const int FileMode = 0b1_000_000_110_100_100;
+
+    [Fact]
+    public async Task Another_checkout_with_a_developers_files_in_it_gives_the_same_bytes()
+    {
+        using var copy = new TemporaryFolder();
+        var sources = Path.Combine(copy.Path, "a checkout, with a longer path");
+        CopySources(sources);
+        await File.WriteAllTextAsync(Path.Combine(sources, "FetchApiKeyFunction", "local.settings.json"), "{}");
+        await File.WriteAllTextAsync(Path.Combine(sources, "FetchApiKeyFunction", "__azurite_db_table__.json"), "{}");
+        var first = await Package.CustomAsync();
+
+        var (code, text) = await Package.MakeAsync(sources, "custom", Path.Combine(copy.Path, "packages"));
+
+        Assert.True(code == 0, text);
+        var second = Path.Combine(copy.Path, "packages", Path.GetFileName(first));
+        Assert.Equal(await DigestAsync(first), await DigestAsync(second));
+        Assert.Equal(await File.ReadAllTextAsync(BillOf(first)), await File.ReadAllTextAsync(BillOf(second)));
+        Assert.Contains($"{await DigestAsync(second)}  {second}", text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_custom_handlers_zip_holds_what_its_host_needs_and_no_more()
+    {
+        await using var zip = await ZipFile.OpenReadAsync(await Package.CustomAsync());
+        var names = zip.Entries.Select(entry => entry.FullName).ToList();
+
+        Assert.Equal(names.Order(StringComparer.Ordinal), names);
+        Assert.Single(zip.Entries.Select(entry => entry.LastWriteTime.DateTime).Distinct());
+        Assert.Empty(new[] { "FetchApiKeyFunction", "FetchApiKeyFunction.dll", "FetchApiKey/function.json", "host.json" }.Except(names));
+        Assert.All(names, name => Assert.DoesNotMatch("(?i)local\\.settings|azurite|\\.pdb$|lock\\.json|Tests|\\\\|^/|\\.\\.", name));
+        Assert.Equal(["FetchApiKeyFunction", "createdump"], zip.Entries.Where(entry => Mode(entry) == ProgramMode).Select(entry => entry.FullName));
+        Assert.All(zip.Entries, entry => Assert.True(Mode(entry) is ProgramMode or FileMode, $"{entry.FullName}: {Mode(entry)}"));
+        AssertHost(zip, hasCustomHandler: true);
+    }
+
+    [Fact]
+    public async Task The_bill_of_materials_lists_exactly_the_published_packages_with_their_digests()
+    {
+        var zip = await Package.CustomAsync();
+
+        await AssertBillAsync(zip);
+    }
+
+    [Fact]
+    public async Task The_isolated_worker_is_packaged_or_it_is_said_that_the_feed_lacks_its_packages()
+    {
+        using var copy = new TemporaryFolder();
+        CopySources(copy.Path);
+        var (code, text) = await Package.MakeAsync(copy.Path, "isolated", Path.Combine(copy.Path, "packages"));
+        if (code != 0)
+        {
+            Assert.Contains("The feed does not carry the packages of the isolated worker", text, StringComparison.Ordinal);
+            return;
+        }
+
+        var path = Path.Combine(copy.Path, "packages", "fetch-api-key-isolated.zip");
+        await using var zip = await ZipFile.OpenReadAsync(path);
+        var names = zip.Entries.Select(entry => entry.FullName).ToHashSet();
+        Assert.Empty(new[] { "FetchApiKeyFunction.dll", "functions.metadata", "host.json", "worker.config.json", ".azurefunctions/function.deps.json" }.Except(names));
+        Assert.DoesNotContain(names, name => name.StartsWith("FetchApiKey/", StringComparison.Ordinal) || name.EndsWith(".pdb", StringComparison.Ordinal));
+        AssertHost(zip, hasCustomHandler: false);
+        await AssertBillAsync(path);
+    }
+
+    [Fact]
+    public async Task A_worker_that_cannot_be_restored_is_named()
+    {
+        using var copy = new TemporaryFolder();
+        CopySources(copy.Path);
+        var versions = Path.Combine(copy.Path, "Directory.Packages.props");
+        var text = await File.ReadAllTextAsync(versions);
+        await File.WriteAllTextAsync(versions, text.Replace("Microsoft.Azure.Functions.Worker\" Version=\"", "Microsoft.Azure.Functions.Worker\" Version=\"999", StringComparison.Ordinal));
+
+        var (code, output) = await Package.MakeAsync(copy.Path, "isolated", Path.Combine(copy.Path, "packages"));
+
+        Assert.Equal(1, code);
+        Assert.Contains("Microsoft.Azure.Functions.Worker ", output, StringComparison.Ordinal);
+        Assert.Contains("The feed does not carry the packages of the isolated worker", output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(copy.Path, "packages")));
+    }
+
+    private static async Task AssertBillAsync(string zip)
+    {
+        var modules = await NpmPackages.InstallAsync("release-linters", Path.Combine(AppContext.BaseDirectory, "Lint"), Console.WriteLine, CancellationToken.None);
+        using var judge = ProcessRun.Start("node", [Path.Combine(AppContext.BaseDirectory, "Lint", "validate-bom.js"), modules, BillOf(zip)]);
+        Assert.True(await judge.ExitCodeAsync() == 0, judge.Output);
+
+        using var bill = JsonDocument.Parse(await File.ReadAllTextAsync(BillOf(zip)));
+        var component = bill.RootElement.GetProperty("metadata").GetProperty("component");
+        Assert.Equal(await DigestAsync(zip), component.GetProperty("hashes")[0].GetProperty("content").GetString());
+        var listed = bill.RootElement.GetProperty("components").EnumerateArray().ToList();
+        await using var archive = await ZipFile.OpenReadAsync(zip);
+        Assert.Equal(
+            PublishedPackages(archive),
+            listed.Select(package => $"{package.GetProperty("name").GetString()}/{package.GetProperty("version").GetString()}").Order(StringComparer.Ordinal));
+
+        var folder = (await OutputAsync("nuget", "locals", "global-packages", "--list")).Split(": ", 2)[1].Trim();
+        foreach (var package in listed)
+        {
+            var (name, version) = (package.GetProperty("name").GetString()!.ToLowerInvariant(), package.GetProperty("version").GetString()!.ToLowerInvariant());
+            await using var restored = File.OpenRead(Path.Combine(folder, name, version, $"{name}.{version}.nupkg"));
+            Assert.Equal(Convert.ToHexStringLower(await SHA512.HashDataAsync(restored)), package.GetProperty("hashes")[0].GetProperty("content").GetString());
+            Assert.True(package.TryGetProperty("licenses", out _), name);
+        }
+    }
+
+    private static List<string> PublishedPackages(ZipArchive zip) =>
+    [
+        .. zip.Entries.Where(entry => entry.FullName.EndsWith(".deps.json", StringComparison.Ordinal))
+            .SelectMany(entry => Read(entry).GetProperty("libraries").EnumerateObject())
+            .Where(library => library.Value.GetProperty("type").GetString() is "package" or "runtimepack")
+            .Select(library => library.Name.Replace("runtimepack.", "", StringComparison.Ordinal))
+            .Distinct()
+            .Order(StringComparer.Ordinal),
+    ];
+
+    private static void AssertHost(ZipArchive zip, bool hasCustomHandler)
+    {
+        var host = Read(zip.GetEntry("host.json")!);
+        Assert.Equal("2.0", host.GetProperty("version").GetString());
+        Assert.Equal(hasCustomHandler, host.TryGetProperty("customHandler", out _));
+    }
+
+    private static JsonElement Read(ZipArchiveEntry entry)
+    {
+        using var stream = entry.Open();
+        return JsonDocument.Parse(stream).RootElement;
+    }
+
+    private static int Mode(ZipArchiveEntry entry) => entry.ExternalAttributes >>> 16;
+
+    private static string BillOf(string zip) => Path.ChangeExtension(zip, ".cdx.json");
+
+    private static async Task<string> DigestAsync(string file) => Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file)));
+
+    private static async Task<string> OutputAsync(params string[] arguments)
+    {
+        using var run = ProcessRun.Start("dotnet", arguments);
+        Assert.Equal(0, await run.ExitCodeAsync());
+        return run.Output;
+    }
+
+    private static void CopySources(string target)
+    {
+        foreach (var file in Directory.GetFiles(ProcessRun.Repository)
+            .Concat(Directory.GetFiles(Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction"), "*", SearchOption.AllDirectories)))
+        {
+            var name = Path.GetRelativePath(ProcessRun.Repository, file);
+            if (!name.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
+            {
+                var copied = Path.Combine(target, name);
+                Directory.CreateDirectory(Path.GetDirectoryName(copied)!);
+                File.Copy(file, copied);
+            }
+        }
+    }
+}

@@ -110,6 +110,7 @@ public sealed class SettingsTests
     [Theory]
     [InlineData("AccountStorage:tableServiceUri", "http://example.table.core.windows.net", "AccountStorage__tableServiceUri")]
     [InlineData("AccountStorage:credential", "password", "AccountStorage__credential")]
+    [InlineData("AccountStorage:credential", "azurecli", "AccountStorage__credential")]
     [InlineData("AccountStorage", Local, "AccountStorage")]
     public void Storage_is_reached_in_one_way_and_over_TLS(string name, string value, string variable)
     {

@@ -16,7 +16,7 @@ public sealed class InvalidSettingsException(IReadOnlyList<string> faults)
     public IReadOnlyList<string> Faults { get; } = faults;
 }
 
-/// <summary>How the tables are reached: by connection string, or by URI with a managed identity.</summary>
+/// <summary>How the tables are reached: by connection string, or by URI with a managed identity or an operator's own login.</summary>
 public sealed class StorageSettings
 {
     /// <summary>AccountStorage. A secret.</summary>
@@ -27,6 +27,9 @@ public sealed class StorageSettings
 
     /// <summary>AccountStorage__clientId, of a user-assigned identity; null for the system-assigned one.</summary>
     public string? ManagedIdentityClientId { get; init; }
+
+    /// <summary>AccountStorage__credential is azurecli: whoever ran az login, for an operator's commands alone.</summary>
+    public bool UsesAzureCli { get; init; }
 
     /// <summary>TablePrefix: up to 20 letters and digits, a letter first; tells deployments in one storage account apart.</summary>
     public string TablePrefix { get; init; } = "";
@@ -96,7 +99,7 @@ public sealed class Settings
         var useKonscious = reader.Choice("Argon2:engine", "built-in", "konscious") == "konscious";
         var settings = new Settings
         {
-            Storage = reader.Storage(),
+            Storage = reader.Storage(answersRequests),
             ExternalHosts = reader.ExternalHosts(answersRequests),
             RealmMaxAge = TimeSpan.FromSeconds(reader.Integer("RealmCacheSeconds", 30, 0, 3600)),
             Hashing = reader.Hashing(cost, ceilings, useKonscious),
@@ -312,7 +315,7 @@ public sealed class Settings
             .GroupBy(part => part[0], StringComparer.OrdinalIgnoreCase)
             .ToDictionary(part => part.Key, part => part.Last().ElementAtOrDefault(1) ?? "", StringComparer.OrdinalIgnoreCase);
 
-        public StorageSettings Storage()
+        public StorageSettings Storage(bool answersRequests)
         {
             var connection = Text("AccountStorage");
             var uriText = Text("AccountStorage:tableServiceUri");
@@ -332,9 +335,10 @@ public sealed class Settings
                 Faults.Add("AccountStorage__tableServiceUri: must be an https URI");
             }
 
-            if (Text("AccountStorage:credential") is { } credential && credential != "managedidentity")
+            var usesAzureCli = Choice("AccountStorage:credential", "managedidentity", "azurecli") == "azurecli";
+            if (usesAzureCli && answersRequests)
             {
-                Faults.Add("AccountStorage__credential: the only credential is managedidentity");
+                Faults.Add("AccountStorage__credential: azurecli is for the operator's commands; nobody's own login answers requests");
             }
 
             var prefix = Text("TablePrefix") ?? "";
@@ -348,6 +352,7 @@ public sealed class Settings
                 ConnectionString = connection,
                 TableServiceUri = uri,
                 ManagedIdentityClientId = Text("AccountStorage:clientId"),
+                UsesAzureCli = usesAzureCli,
                 TablePrefix = prefix,
             };
         }

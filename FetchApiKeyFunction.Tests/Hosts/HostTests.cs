@@ -131,6 +131,35 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         Assert.Equal((200, DocumentedAnswer), (context.Response.StatusCode, Encoding.UTF8.GetString(body.ToArray())));
     }
 
+    // ---- The operator ----
+
+    [Fact]
+    public async Task An_operators_command_reaches_cloud_storage_with_the_login_of_the_Azure_CLI()
+    {
+        using var folder = new TemporaryFolder();
+        var asked = Path.Combine(folder.Path, "asked");
+        var cli = Path.Combine(folder.Path, "az");
+        await File.WriteAllTextAsync(cli, $$"""
+            #!/bin/sh
+            echo "$*" >> '{{asked}}'
+            echo '{"accessToken":"token","expires_on":4102444800,"tokenType":"Bearer"}'
+
+            """);
+        File.SetUnixFileMode(cli, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        using var command = ProcessRun.Start("dotnet", [AppAssembly, "realms", "list"], new Dictionary<string, string>
+        {
+            ["PATH"] = $"{folder.Path}:{Environment.GetEnvironmentVariable("PATH")}",
+            ["AccountStorage__tableServiceUri"] = "https://127.0.0.1:1",
+            ["AccountStorage__credential"] = "azurecli",
+            [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
+        });
+
+        Assert.Equal(ExitCode.Unavailable, await command.ExitCodeAsync());
+        Assert.Contains("get-access-token", await File.ReadAllTextAsync(asked), StringComparison.Ordinal);
+        Assert.Contains("https://storage.azure.com", await File.ReadAllTextAsync(asked), StringComparison.Ordinal);
+    }
+
     // ---- The demo ----
 
     [Fact]

@@ -64,7 +64,7 @@ public sealed class AccountTables
         options.AddPolicy(new StorageRetryPolicy(), HttpPipelinePosition.PerRetry);
         var service = settings.ConnectionString is { } connection
             ? new TableServiceClient(connection, options)
-            : new TableServiceClient(settings.TableServiceUri, Identity(settings.ManagedIdentityClientId), options);
+            : new TableServiceClient(settings.TableServiceUri, Credential(settings), options);
         return new AccountTables(service, settings.TablePrefix);
     }
 
@@ -105,9 +105,12 @@ public sealed class AccountTables
         }
     }
 
-    private static ManagedIdentityCredential Identity(string? clientId) => new(clientId is null
-        ? ManagedIdentityId.SystemAssigned
-        : ManagedIdentityId.FromUserAssignedClientId(clientId));
+    private static TokenCredential Credential(StorageSettings settings) => settings switch
+    {
+        { UsesAzureCli: true } => new AzureCliCredential(),
+        { ManagedIdentityClientId: { } clientId } => new ManagedIdentityCredential(ManagedIdentityId.FromUserAssignedClientId(clientId)),
+        _ => new ManagedIdentityCredential(ManagedIdentityId.SystemAssigned),
+    };
 
     /// <summary>Whether a fault means that storage, or the identity to reach it with, was not to be had.</summary>
     public static bool IsUnavailability(Exception fault) => fault switch

@@ -59,7 +59,17 @@ public static class Exporters
             .ConfigureResource(resource => resource.AddService(Instruments.Name, serviceVersion: typeof(Exporters).Assembly.GetName().Version?.ToString(3)))
             .WithTracing(traces =>
             {
-                traces.AddSource(Instruments.Name).SetSampler(new TraceIdRatioBasedSampler(settings.TracePercent / 100.0));
+                traces.AddSource(Instruments.Name);
+                if (settings.ApplicationInsights is null)
+                {
+                    traces.SetSampler(new TraceIdRatioBasedSampler(settings.TracePercent / 100.0));
+                }
+                else
+                {
+                    // It brings a sampler of its own, which writes down what Azure Monitor multiplies counts by.
+                    traces.AddAzureMonitorTraceExporter(options => Configure(options, settings));
+                }
+
                 if (settings.ToOtlp)
                 {
                     traces.AddOtlpExporter();
@@ -68,11 +78,6 @@ public static class Exporters
                 if (settings.ToConsole)
                 {
                     traces.AddConsoleExporter();
-                }
-
-                if (settings.ApplicationInsights is not null)
-                {
-                    traces.AddAzureMonitorTraceExporter(options => Configure(options, settings));
                 }
             })
             .WithMetrics(metrics =>
@@ -116,8 +121,11 @@ public static class Exporters
     {
         options.ConnectionString = settings.ApplicationInsights;
         options.Credential = settings.UsesIdentity ? Identity(settings.IdentityClientId) : null;
-        // The sampler has decided; what it let through is sent whole.
-        options.SamplingRatio = 1;
+        // A ratio, and not its default of so many traces a second.
+        options.TracesPerSecond = null;
+        options.SamplingRatio = settings.TracePercent / 100f;
+        // Logs are not traces: they are sent whether theirs was sampled or not.
+        options.EnableTraceBasedLogsSampler = false;
         options.EnableLiveMetrics = false;
     }
 

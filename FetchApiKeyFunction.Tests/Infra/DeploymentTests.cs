@@ -297,6 +297,8 @@ public sealed partial class DeploymentTests
         var logAlerts = deployment.Of("Microsoft.Insights/scheduledQueryRules");
         var metricAlerts = deployment.Of("Microsoft.Insights/metricAlerts");
 
+        var guide = File.ReadAllText(Path.Combine(ProcessRun.Repository, "docs", "operating.md"));
+
         Assert.All(logAlerts, alert => Assert.Equal(group, alert.At("properties.actions.actionGroups.0")));
         Assert.All(metricAlerts, alert => Assert.Equal(group, alert.At("properties.actions.0.actionGroupId")));
         Assert.All(logAlerts.Concat(metricAlerts), alert =>
@@ -304,6 +306,7 @@ public sealed partial class DeploymentTests
             Assert.Equal("true", alert.At("properties.enabled"));
             var name = alert.At("name")![(alert.At("name")!.IndexOf('-', StringComparison.Ordinal) + 1)..alert.At("name")!.LastIndexOf('-')];
             Assert.EndsWith($" docs/operating.md#alert-{name}", alert.At("properties.description"), StringComparison.Ordinal);
+            Assert.Contains($"\n### Alert: {name}\n", guide, StringComparison.Ordinal);
         });
         string[] expected =
         [

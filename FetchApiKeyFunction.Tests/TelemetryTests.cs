@@ -99,13 +99,18 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
         var (proxy, connection) = await FaultProxy.StartAsync();
         await using (proxy)
         {
-            await using var server = await TestServer.StartAsync(AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix }));
+            var given = TestServer.NewSettings();
+            await using var server = await TestServer.StartAsync(
+                AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix }),
+                new Settings { Storage = given.Storage, ExternalHosts = given.ExternalHosts, Hashing = given.Hashing, ApiKeys = given.ApiKeys });
             Assert.Equal(401, (await server.LogInAsync("nobody@zulip.com", "x", "acme.zulip.example.com")).Status);
             using var retries = new Measurements("fetch_api_key.storage.retries");
             using var calls = new Measurements("fetch_api_key.storage.duration");
+            using var logins = new Measurements("fetch_api_key.logins");
             proxy.Fault = StorageFault.Unavailable;
             Assert.Equal(503, (await server.LogInAsync("nobody@zulip.com", "x", "acme.zulip.example.com")).Status);
 
+            Assert.Single(logins.Taken, Is("unavailable", "acme"));
             Assert.Contains(retries.Taken, taken => (string?)taken["status"] == "503");
             Assert.Contains(calls.Taken, taken => (string?)taken["status"] == "503" && (string?)taken["method"] == "GET");
         }

@@ -62,12 +62,12 @@ public sealed class Routes : IDisposable
         _auditRetention = settings.AuditRetention;
         var accounts = new AccountStore(tables);
         var cipher = new ApiKeyCipher(settings.ApiKeys);
-        _fetchApiKey = new FetchApiKey(
-            realms,
+        var login = new Login(
             new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>()),
             accounts, _hasher, cipher,
             new LoginEvents(_audit, new CorrelationDigest(settings.ApiKeys), time),
-            settings, settings.ClientAddress ?? clientAddress, logs.CreateLogger<FetchApiKey>());
+            logs.CreateLogger<Login>());
+        _fetchApiKey = new FetchApiKey(realms, login, settings, settings.ClientAddress ?? clientAddress);
         _serverSettings = new ServerSettings(realms, settings);
         _health = new Health(tables, accounts, cipher, time, logs.CreateLogger<Health>());
         _behindFunctionsHost = behindFunctionsHost;

@@ -17,7 +17,7 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
         Ended(result.Outcome, subdomain);
         var isLogin = result.Outcome == LoginOutcome.LoggedIn;
         var happened = new SecurityEvent(
-            time.GetUtcNow(), isLogin ? SecurityEventKind.Login : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.UserId,
+            time.GetUtcNow(), isLogin ? SecurityEventKind.Login : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.Account?.UserId,
             digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
         Activity.Current?.SetTag("fetch_api_key.account", happened.Account);
         trail.Record(happened);

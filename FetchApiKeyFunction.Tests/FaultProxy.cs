@@ -43,6 +43,9 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     public StorageFault Fault { get; set; }
 
+    /// <summary>The next transaction is carried out, and the connection breaks before the answer; then all goes well.</summary>
+    public bool LoseNextBatch { get; set; }
+
     /// <summary>Changes that the store has carried out.</summary>
     public int Changes => _changes;
 
@@ -103,7 +106,9 @@ internal sealed class FaultProxy : IAsyncDisposable
             Interlocked.Increment(ref _changes);
         }
 
-        if (fault == StorageFault.LostAcknowledgement && isChange)
+        var isLostBatch = LoseNextBatch && raw.EndsWith("$batch", StringComparison.Ordinal);
+        LoseNextBatch &= !isLostBatch;
+        if (isLostBatch || (fault == StorageFault.LostAcknowledgement && isChange))
         {
             context.Abort();
             return;

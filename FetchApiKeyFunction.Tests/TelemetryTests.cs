@@ -47,6 +47,7 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
         using var login = await client.PostAsync(
             new Uri("/api/v1/fetch_api_key", UriKind.Relative), TestServer.Form(("username", "iago@zulip.com"), ("password", "abcd1234")));
         using var refusal = await client.PostAsync(new Uri($"/api/v1/fetch_api_key?username=canary@zulip.com&password={Canary}&{Canary}=1", UriKind.Relative), null);
+        using var link = await client.GetAsync(new Uri($"/api/v1/password_reset?token={Canary}", UriKind.Relative));
         using var nowhere = await client.GetAsync(new Uri($"/{Canary}", UriKind.Relative));
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Unauthorized), (login.StatusCode, refusal.StatusCode));
 
@@ -57,7 +58,7 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
         foreach (var told in new[]
         {
             "POST /api/v1/fetch_api_key", "fetch_api_key.outcome: logged_in", "fetch_api_key.outcome: unknown_user", "fetch_api_key.hash.queue_wait:",
-            "fetch_api_key.hash.duration:", $"GET {organisation.TablePrefix}accounts", $"PUT {organisation.TablePrefix}attempts", "http.route: unknown",
+            "fetch_api_key.hash.duration:", $"GET {organisation.TablePrefix}accounts", $"PUT {organisation.TablePrefix}attempts", "http.route: unknown", "http.route: /api/v1/password_reset",
             "Metric Name: fetch_api_key.logins", "Metric Name: fetch_api_key.hash.duration", "Metric Name: fetch_api_key.hash.queue_depth",
             "Metric Name: fetch_api_key.storage.duration", "Metric Name: http.server.request.duration", "outcome: unknown_user realm: ",
         })

@@ -52,7 +52,9 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>So many attempts that no test meets the limit which is not about it.</summary>
     public static readonly AttemptSettings ManyAttempts = new() { PerAccount = 1000, PerAccountDaily = 1000, PerAddress = 1000 };
 
-    public static Settings NewSettings(params string[] corsOrigins) => new()
+    public static Settings NewSettings(params string[] corsOrigins) => NewSettings(ManyAttempts, corsOrigins);
+
+    public static Settings NewSettings(AttemptSettings attempts, params string[] corsOrigins) => new()
     {
         // The tests hand their own tables over.
         Storage = new StorageSettings(),
@@ -60,15 +62,15 @@ internal sealed class TestServer : IAsyncDisposable
         RealmMaxAge = TimeSpan.Zero,
         Hashing = Hashing,
         ApiKeys = Keys,
-        Attempts = ManyAttempts,
+        Attempts = attempts,
         CorsAllowedOrigins = corsOrigins,
     };
 
-    public static async Task<TestServer> StartAsync(AccountTables tables, Settings? settings = null, bool behindFunctionsHost = false)
+    public static async Task<TestServer> StartAsync(AccountTables tables, Settings? settings = null, bool behindFunctionsHost = false, TimeProvider? time = null)
     {
         var log = new CapturedLog();
         var listener = new Listener(IPAddress.Loopback, 0, behindFunctionsHost);
-        var app = CustomHandler.Build(settings ?? NewSettings(), listener, tables, TimeProvider.System, logging => logging.AddProvider(log));
+        var app = CustomHandler.Build(settings ?? NewSettings(), listener, tables, time ?? TimeProvider.System, logging => logging.AddProvider(log));
         await app.StartAsync();
         return new TestServer(app, log);
     }

@@ -36,7 +36,7 @@ public sealed class FetchApiKey(RealmStore realms, Login login, Settings setting
             // Names the client in a Zulip server's statistics, which we do not keep.
             form.Accept("client");
 
-            if (await FindRealmAsync(origin, cancellation) is not { } realm)
+            if (await origin.RealmAsync(realms, settings.ExternalHosts, cancellation) is not { } realm)
             {
                 return Reply.NonexistentSubdomain;
             }
@@ -51,9 +51,6 @@ public sealed class FetchApiKey(RealmStore realms, Login login, Settings setting
             return ReplyTo(result, form.Unconsumed()).With(result.RateLimit);
         }
     }
-
-    private async Task<Realm?> FindRealmAsync(RequestOrigin origin, CancellationToken cancellation) =>
-        origin.SubdomainOf(settings.ExternalHosts) is { } subdomain ? await realms.FindAsync(subdomain, cancellation) : null;
 
     /// <summary>What the wire tells of an outcome, which is less than the operator learns.</summary>
     private static Reply ReplyTo(LoginResult result, IReadOnlyCollection<string> ignored) => result.Outcome switch

@@ -2,6 +2,7 @@
 
 using System.Buffers;
 using System.Globalization;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using FetchApiKeyFunction.Attempts;
@@ -9,11 +10,13 @@ using Microsoft.AspNetCore.Http;
 
 namespace FetchApiKeyFunction;
 
-/// <summary>A complete HTTP answer: compact JSON with one LF at the end, and the headers of contract section 1.6.</summary>
+/// <summary>
+/// A complete HTTP answer: compact JSON with one LF at the end, or for people a page or a file; and the headers of contract section 1.6.
+/// </summary>
 public sealed class Reply : IResult
 {
     /// <summary>Seconds after which a client may try again when storage was away or the hashing queue was full.</summary>
-    private const int UnavailableRetrySeconds = 5;
+    public const int UnavailableRetrySeconds = 5;
 
     private static readonly JsonWriterOptions WriterOptions = new() { Encoder = new ContractEncoder() };
 
@@ -25,10 +28,32 @@ public sealed class Reply : IResult
         _body = body;
     }
 
+    private Reply(Reply other)
+        : this(other.Status, other._body)
+    {
+        ContentType = other.ContentType;
+        FileName = other.FileName;
+        ContentSecurityPolicy = other.ContentSecurityPolicy;
+        ReferrerPolicy = other.ReferrerPolicy;
+        Allow = other.Allow;
+        RateLimit = other.RateLimit;
+        RetryAfter = other.RetryAfter;
+    }
+
     public int Status { get; }
 
     /// <summary>The body as it goes out; empty for a 204.</summary>
     public ReadOnlyMemory<byte> Body => _body;
+
+    private string ContentType { get; init; } = "application/json";
+
+    /// <summary>For a file: the name under which a browser saves it.</summary>
+    private string? FileName { get; init; }
+
+    /// <summary>For a page: what it may load, and where its forms may go.</summary>
+    private string? ContentSecurityPolicy { get; init; }
+
+    private string? ReferrerPolicy { get; init; }
 
     /// <summary>The methods that the path accepts, for a 405.</summary>
     private string? Allow { get; init; }
@@ -173,8 +198,30 @@ public sealed class Reply : IResult
         return new Reply(status, buffer.WrittenMemory) { Allow = allow, RetryAfter = retryAfter };
     }
 
+    // ---- Answers for people ----
+
+    /// <param name="contentSecurityPolicy">Content Security Policy Level 3.</param>
+    /// <param name="referrerPolicy">What a browser may tell of the page's address to where it goes next.</param>
+    public static Reply Page(int status, string html, string contentSecurityPolicy, string referrerPolicy) => new(status, Encoding.UTF8.GetBytes(html))
+    {
+        ContentType = "text/html; charset=utf-8",
+        ContentSecurityPolicy = contentSecurityPolicy,
+        ReferrerPolicy = referrerPolicy,
+    };
+
+    /// <summary>200 with a file to be saved and not shown.</summary>
+    /// <param name="fileName">Letters alone, so that the header needs no encoding.</param>
+    public static Reply Download(string content, string fileName) => new(200, Encoding.UTF8.GetBytes(content))
+    {
+        ContentType = "application/octet-stream",
+        FileName = fileName,
+    };
+
     /// <summary>The same answer with the headers of the attempt limit.</summary>
-    public Reply With(RateLimit rateLimit) => new(Status, _body) { Allow = Allow, RetryAfter = RetryAfter, RateLimit = rateLimit };
+    public Reply With(RateLimit rateLimit) => new(this) { RateLimit = rateLimit };
+
+    /// <summary>The same answer with the whole seconds after which it is worth trying again.</summary>
+    public Reply After(int seconds) => new(this) { RetryAfter = seconds };
 
     /// <summary>Writes the answer. A HEAD request gets the headers alone, the length of the body among them.</summary>
     public async Task ExecuteAsync(HttpContext httpContext)
@@ -204,12 +251,23 @@ public sealed class Reply : IResult
             response.Headers["X-RateLimit-Reset"] = limit.Reset.ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
         }
 
+        if (FileName is not null)
+        {
+            response.Headers.ContentDisposition = $"attachment; filename=\"{FileName}\"";
+        }
+
+        if (ContentSecurityPolicy is not null)
+        {
+            response.Headers.ContentSecurityPolicy = ContentSecurityPolicy;
+            response.Headers["Referrer-Policy"] = ReferrerPolicy;
+        }
+
         if (_body.IsEmpty)
         {
             return;
         }
 
-        response.ContentType = "application/json";
+        response.ContentType = ContentType;
         response.ContentLength = _body.Length;
         if (!HttpMethods.IsHead(httpContext.Request.Method))
         {

@@ -1,5 +1,6 @@
 // Which scheme and host a client addressed, and whose realm that is.
 
+using FetchApiKeyFunction.Accounts;
 using Microsoft.AspNetCore.Http;
 
 namespace FetchApiKeyFunction;
@@ -42,6 +43,10 @@ public sealed record RequestOrigin(string Scheme, HostString Host)
 
         return null;
     }
+
+    /// <summary>Null for a host that is none of ours, or of a realm that does not exist.</summary>
+    public async Task<Realm?> RealmAsync(RealmStore realms, IReadOnlyList<string> externalHosts, CancellationToken cancellation) =>
+        SubdomainOf(externalHosts) is { } subdomain ? await realms.FindAsync(subdomain, cancellation) : null;
 
     public override string ToString() => $"{Scheme}://{Host.Value}";
 }

@@ -5,6 +5,7 @@ using Azure;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Audit;
+using FetchApiKeyFunction.Pages;
 using FetchApiKeyFunction.Passwords;
 using FetchApiKeyFunction.Telemetry;
 using Microsoft.AspNetCore.Cors.Infrastructure;
@@ -27,7 +28,7 @@ public sealed class Routes : IDisposable
     private const string ReadyRoute = "/api/v1/health/ready";
     private const string DescriptionRoute = "/api/v1/openapi.json";
 
-    private static readonly string[] AllRoutes = [LoginRoute, SettingsRoute, PingRoute, LiveRoute, ReadyRoute, DescriptionRoute];
+    private static readonly string[] AllRoutes = [LoginRoute, SettingsRoute, PingRoute, LiveRoute, ReadyRoute, DescriptionRoute, ApiKeyPage.Path, PasswordResetPage.Path];
     private static readonly string[] AllMethods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
 
     /// <summary>Whatever storage does, a verdict is reached or given up by then; writing it down may take two seconds more.</summary>
@@ -42,6 +43,8 @@ public sealed class Routes : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly FetchApiKey _fetchApiKey;
     private readonly ServerSettings _serverSettings;
+    private readonly ApiKeyPage _apiKeyPage;
+    private readonly PasswordResetPage _passwordResetPage;
     private readonly Health _health;
     private readonly bool _behindFunctionsHost;
     private readonly CorsPolicy? _corsPolicy;
@@ -62,13 +65,15 @@ public sealed class Routes : IDisposable
         _auditRetention = settings.AuditRetention;
         var accounts = new AccountStore(tables);
         var cipher = new ApiKeyCipher(settings.ApiKeys);
-        var login = new Login(
-            new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>()),
-            accounts, _hasher, cipher,
-            new LoginEvents(_audit, new CorrelationDigest(settings.ApiKeys), time),
-            logs.CreateLogger<Login>());
+        var attempts = new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>());
+        var events = new LoginEvents(_audit, new CorrelationDigest(settings.ApiKeys), time);
+        var login = new Login(attempts, accounts, _hasher, cipher, events, logs.CreateLogger<Login>());
         _fetchApiKey = new FetchApiKey(realms, login, settings, settings.ClientAddress ?? clientAddress);
         _serverSettings = new ServerSettings(realms, settings);
+        _apiKeyPage = new ApiKeyPage(realms, login, settings, settings.ClientAddress ?? clientAddress);
+        _passwordResetPage = new PasswordResetPage(
+            realms, new PasswordReset(attempts, new PasswordInvitations(tables), _hasher, events, time, logs.CreateLogger<PasswordReset>()),
+            settings, settings.ClientAddress ?? clientAddress);
         _health = new Health(tables, accounts, cipher, time, logs.CreateLogger<Health>());
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);
@@ -90,7 +95,7 @@ public sealed class Routes : IDisposable
         }
         catch (Exception fault)
         {
-            reply = Report(fault, context.Request);
+            reply = ForPeople(Report(fault, context.Request), context.Request);
         }
 
         span?.SetTag("http.response.status_code", reply.Status);
@@ -154,11 +159,26 @@ public sealed class Routes : IDisposable
 
         DescriptionRoute => Get(request, () => Task.FromResult(ApiDescription.Answer)),
 
+        ApiKeyPage.Path => GetOrPost(request, () => _apiKeyPage.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)),
+
+        PasswordResetPage.Path => GetOrPost(request, () =>
+            _passwordResetPage.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)),
+
         _ => Task.FromResult(Reply.NotFound),
     };
 
     private static Task<Reply> Get(HttpRequest request, Func<Task<Reply>> answer) =>
         HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method) ? answer() : Task.FromResult(Reply.MethodNotAllowed("GET", "HEAD"));
+
+    private static Task<Reply> GetOrPost(HttpRequest request, Func<Task<Reply>> answer) =>
+        HttpMethods.IsPost(request.Method) || HttpMethods.IsGet(request.Method) || HttpMethods.IsHead(request.Method)
+            ? answer()
+            : Task.FromResult(Reply.MethodNotAllowed("GET", "HEAD", "POST"));
+
+    /// <summary>A fault at a page is told to a person.</summary>
+    private static Reply ForPeople(Reply fault, HttpRequest request) => RouteOf(request) is not (ApiKeyPage.Path or PasswordResetPage.Path) ? fault
+        : fault.Status == 503 ? HtmlPage.Unavailable
+        : HtmlPage.InternalError;
 
     /// <summary>Null for a path that is not ours.</summary>
     private static string? RouteOf(HttpRequest request) => Array.Find(AllRoutes, route => route == request.Path.Value);

@@ -165,6 +165,38 @@ public sealed class PasswordTests : IDisposable
         Assert.Equal(isEnough, PasswordStrength.IsEnough(password));
     }
 
+    [Theory]
+    [InlineData("short", Weakness.TooShort)]
+    [InlineData("🔑🔑🔑🔑🔑", Weakness.TooShort)]
+    [InlineData("qwerty12", Weakness.CommonPassword)]
+    [InlineData("P@ssw0rd", Weakness.CommonPassword)]
+    [InlineData("fitzgerald", Weakness.Name)]
+    [InlineData("butterflies", Weakness.CommonWord)]
+    [InlineData("aaaaaaaaaa", Weakness.Repetition)]
+    [InlineData("cdefghijk", Weakness.Sequence)]
+    [InlineData("sdfghjk", Weakness.KeyboardPattern)]
+    [InlineData("iago@zulip.com", Weakness.OwnAddress)]
+    [InlineData("IagoZulip", Weakness.OwnAddress)]
+    [InlineData("correct horse battery staple", null)]
+    [InlineData("Grüße, 世界 🔑", null)]
+    public void Who_chooses_a_weak_password_is_told_what_is_weak(string text, Weakness? weakness)
+    {
+        using var password = TypedPassword.FromText(text);
+
+        Assert.Equal(weakness, PasswordStrength.WeaknessOf(password, EmailAddress.TryParse("iago@zulip.com")!));
+    }
+
+    [Fact]
+    public void A_chosen_password_has_a_hundred_characters_at_the_most()
+    {
+        var words = string.Concat(Enumerable.Range(0, 20).Select(i => $"wörd{i}"));
+        using var longest = TypedPassword.FromText(words.AsSpan(0, 100));
+        using var tooLong = TypedPassword.FromText(words.AsSpan(0, 101));
+
+        Assert.Null(PasswordStrength.WeaknessOf(longest, EmailAddress.TryParse("iago@zulip.com")!));
+        Assert.Equal(Weakness.TooLong, PasswordStrength.WeaknessOf(tooLong, EmailAddress.TryParse("iago@zulip.com")!));
+    }
+
     [Fact]
     public void A_password_as_long_as_a_form_may_hold_is_judged_at_once()
     {

@@ -26,10 +26,14 @@ public sealed class AccountStore(AccountTables tables)
     private static readonly TimeSpan ClaimLifetime = TimeSpan.FromMinutes(1);
 
     /// <summary>One point read.</summary>
-    public async Task<AccountReading> FindAsync(string subdomain, EmailAddress email, CancellationToken cancellation)
+    public Task<AccountReading> FindAsync(string subdomain, EmailAddress email, CancellationToken cancellation) =>
+        FindAsync(subdomain, Account.PartitionOf(subdomain, email), cancellation);
+
+    /// <summary>One point read.</summary>
+    /// <param name="partition">As <see cref="Account.PartitionOf"/> gives it for an address of this realm.</param>
+    public async Task<AccountReading> FindAsync(string subdomain, string partition, CancellationToken cancellation)
     {
-        var row = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(
-            Account.PartitionOf(subdomain, email), Account.Row, cancellationToken: cancellation);
+        var row = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(partition, Account.Row, cancellationToken: cancellation);
         if (!row.HasValue)
         {
             return default;
@@ -37,7 +41,7 @@ public sealed class AccountStore(AccountTables tables)
 
         var account = Account.From(subdomain, row.Value!);
         // A row that was moved to another address's key must not open that address's door.
-        return account is not null && EmailAddress.TryParse(account.Email)?.Canonical == email.Canonical
+        return account is not null && EmailAddress.TryParse(account.Email) is { } email && Account.PartitionOf(subdomain, email) == partition
             ? new AccountReading(account, IsMalformed: false)
             : new AccountReading(null, IsMalformed: true);
     }

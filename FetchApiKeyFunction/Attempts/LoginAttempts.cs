@@ -63,16 +63,10 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     public async Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(
         string subdomain, EmailAddress email, ClientAddress address, CancellationToken cancellation)
     {
-        var addressKey = $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
-        if (_blocked.TryGetValue(addressKey, out var until))
+        var addressKey = KeyOf(address);
+        if (RememberedBlock(addressKey) is { } blocked)
         {
-            if (until > time.GetUtcNow())
-            {
-                Instruments.AttemptBlocked("address");
-                return (null, until - time.GetUtcNow());
-            }
-
-            _blocked.TryRemove(addressKey, out _);
+            return (null, blocked);
         }
 
         var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
@@ -114,6 +108,46 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         return (null, addressOutcome.RetryAfter > accountOutcome.RetryAfter ? addressOutcome.RetryAfter : accountOutcome.RetryAfter);
     }
 
+    /// <summary>The same for what concerns no name that anybody typed: the address's bucket alone.</summary>
+    public async Task<(Reservation? Attempt, TimeSpan RetryAfter)> BeginAsync(ClientAddress address, CancellationToken cancellation)
+    {
+        var addressKey = KeyOf(address);
+        if (RememberedBlock(addressKey) is { } blocked)
+        {
+            return (null, blocked);
+        }
+
+        var outcome = await limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
+        if (outcome.Reservation is null)
+        {
+            Instruments.AttemptBlocked("address");
+            Remember(addressKey, outcome.RetryAfter);
+        }
+
+        return (outcome.Reservation, outcome.RetryAfter);
+    }
+
+    /// <summary>Writes the verdict of such an attempt down.</summary>
+    public async Task SettleAsync(Reservation attempt, bool isSuccess)
+    {
+        using var limit = new CancellationTokenSource(SettleLimit, time);
+        await limiter.SettleAsync(attempt, isSuccess, limit.Token);
+    }
+
+    /// <summary>Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.</summary>
+    public async Task ForgetAsync(string subdomain, EmailAddress email)
+    {
+        using var limit = new CancellationTokenSource(SettleLimit, time);
+        try
+        {
+            await limiter.ForgetAsync(KeyOf(subdomain, email), limit.Token);
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.AttemptsNotForgotten(fault.GetType().Name);
+        }
+    }
+
     /// <summary>
     /// Writes the verdict down, which must be done before it leaves the process. A client that has gone away does not stop
     /// it: the right password of somebody with a bad connection must not be left behind as a failure.
@@ -138,7 +172,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     }
 
     /// <summary>Where this fails, the attempt will count as a failure when its reservation expires.</summary>
-    private async Task WithdrawAsync(Reservation reservation)
+    public async Task WithdrawAsync(Reservation reservation)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1), time);
         try
@@ -152,6 +186,27 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     }
 
     public RateLimit Exhausted(TimeSpan retryAfter) => new(_account.Limit, 0, time.GetUtcNow() + retryAfter);
+
+    private static string KeyOf(ClientAddress address) => $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
+
+    /// <summary>For how long an address is blocked as far as this instance remembers; null when it remembers nothing.</summary>
+    private TimeSpan? RememberedBlock(string addressKey)
+    {
+        if (!_blocked.TryGetValue(addressKey, out var until))
+        {
+            return null;
+        }
+
+        var left = until - time.GetUtcNow();
+        if (left > TimeSpan.Zero)
+        {
+            Instruments.AttemptBlocked("address");
+            return left;
+        }
+
+        _blocked.TryRemove(addressKey, out _);
+        return null;
+    }
 
     private AttemptPolicy PolicyFor(ClientAddress address)
     {

@@ -37,6 +37,22 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
         }
     }
 
+    /// <summary>A password that was changed by a link, or a link that was refused.</summary>
+    public void PasswordReset(string subdomain, ResetResult result, ClientAddress address, Reservation attempt, string invocation)
+    {
+        Activity.Current?.SetTag("fetch_api_key.realm", subdomain).SetTag("fetch_api_key.outcome", result.Outcome.Name());
+        var isChange = result.Outcome == ResetOutcome.PasswordChanged;
+        var email = result.Account is { } account ? EmailAddress.TryParse(account.Email) : null;
+        var happened = new SecurityEvent(
+            time.GetUtcNow(), isChange ? SecurityEventKind.PasswordChanged : SecurityEventKind.PasswordResetRefused, result.Outcome.Name(), subdomain,
+            result.Account?.UserId, email is null ? "" : digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
+        trail.Record(happened);
+        if (!isChange && attempt.Remaining == 0)
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
+        }
+    }
+
     public static void Ended(LoginOutcome outcome, string realm)
     {
         Instruments.LoginEnded(outcome, realm);

@@ -13,13 +13,16 @@ public static class SecurityEventKind
     public const string AddressLocked = "address_locked";
 
     public const string PasswordChanged = "password_changed";
+
+    /// <summary>A link to choose a new password that was refused; the outcome says why.</summary>
+    public const string PasswordResetRefused = "password_reset_refused";
     public const string SealingKeyRotated = "sealing_key_rotated";
 
     /// <summary>Whatever else an operator did.</summary>
     public const string OperatorAct = "operator_act";
 
     public static IReadOnlyList<string> All { get; } =
-        [Login, LoginRefused, AccountLocked, AddressLocked, PasswordChanged, SealingKeyRotated, OperatorAct];
+        [Login, LoginRefused, AccountLocked, AddressLocked, PasswordChanged, PasswordResetRefused, SealingKeyRotated, OperatorAct];
 }
 
 /// <summary>
@@ -27,7 +30,7 @@ public static class SecurityEventKind
 /// makes again from a name that somebody looks for.
 /// </summary>
 /// <param name="Time">By the clock of the process that it happened in.</param>
-/// <param name="Outcome">Of a login, a name of <see cref="LoginOutcomes"/>; of an operator's act, the verb.</param>
+/// <param name="Outcome">Of a login, a name of <see cref="LoginOutcomes"/>; of a link to choose a password, one of <see cref="ResetOutcomes"/>; of an operator's act, the verb.</param>
 /// <param name="Realm">Its subdomain.</param>
 /// <param name="UserId">Null where there is no account.</param>
 /// <param name="Account">A digest; empty when no account is concerned.</param>

@@ -235,6 +235,9 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         var userId = new Option<int?>("--user-id") { Description = "A number that is free in the realm; the next one without it." };
         var role = new Option<string>("--role") { Description = "owner, administrator, moderator, member or guest.", DefaultValueFactory = _ => "member" };
         role.AcceptOnlyFromAmong([.. Account.Roles.Keys]);
+        var hours = new Option<int>("--hours") { Description = "For how long the link is good, 1 to 168.", DefaultValueFactory = _ => 24 };
+        hours.Validators.Add(result => Require(result, hours, 1, 168));
+        var linkOrigin = new Option<string?>("--origin") { Description = "Where the person reaches the realm; without it the realm's public URL, else ExternalHost." };
         var file = new Argument<FileInfo>("file") { Description = "JSON lines; see README.md." };
         var skipInvalid = new Option<bool>("--skip-invalid") { Description = "Import the sound lines of a file that has faulty ones." };
 
@@ -249,6 +252,10 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 UserDesk(arguments, output).ShowAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
             Verb("set-password", "Give an account a new password.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).SetPasswordAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
+            Verb("invite-reset", "Print a link with which somebody can choose a new password, once.", [email, realm, hours, linkOrigin], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).InviteResetAsync(
+                    new PasswordInvitations(Open().Tables), arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email),
+                    TimeSpan.FromHours(arguments.GetValue(hours)), arguments.GetValue(linkOrigin), cancellation)),
             Verb("deactivate", "Refuse an account's log-ins.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), false, cancellation)),
             Verb("reactivate", "Allow an account's log-ins again.", [email, realm], (arguments, output, cancellation) =>
@@ -302,7 +309,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 
     private static void Require(System.CommandLine.Parsing.OptionResult result, Option<int> option, int min, int max)
     {
-        if (result.GetValueOrDefault<int>() is var value && (value < min || value > max))
+        // What is no number at all the parser refuses by itself.
+        if (result.Tokens is [var token] && int.TryParse(token.Value, out var value) && (value < min || value > max))
         {
             result.AddError($"{option.Name} takes a whole number from {min} to {max}");
         }

@@ -53,6 +53,12 @@ public sealed class TableBackup(AccountTables tables, TimeProvider time)
             {
                 await foreach (var row in table.QueryAsync<TableEntity>(cancellationToken: cancellation))
                 {
+                    if (row.RowKey == PasswordInvitation.Row)
+                    {
+                        // A link that was used, or replaced, must not come back with the rows of its account.
+                        continue;
+                    }
+
                     await WriteLineAsync(output, json => Write(json, name, row));
                     rows++;
                 }

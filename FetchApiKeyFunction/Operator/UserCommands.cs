@@ -1,7 +1,8 @@
-// users add, list, show, set-password, deactivate, reactivate and unlock.
+// users add, list, show, set-password, invite-reset, deactivate, reactivate and unlock.
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Pages;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -82,6 +83,30 @@ public sealed class UserCommands(
         return ExitCode.Done;
     }
 
+    /// <summary>Prints a link by which the person whose account it is can choose a password. It replaces an earlier one.</summary>
+    /// <param name="origin">Where the person reaches the realm; null for the realm's own.</param>
+    public async Task<int> InviteResetAsync(
+        PasswordInvitations invitations, string subdomain, string emailText, TimeSpan lifetime, string? origin, CancellationToken cancellation)
+    {
+        var realm = await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        if (!realm.IsActive || !account.IsActive || !realm.Backends.HasFlag(PasswordBackends.Email))
+        {
+            throw new OperatorException(
+                !realm.IsActive ? $"The {RealmCommands.Name(subdomain)} is deactivated."
+                : !account.IsActive ? $"The account of {account.Email} is deactivated."
+                : $"The {RealmCommands.Name(subdomain)} takes no passwords of its own.");
+        }
+
+        var site = OriginOf(realm, origin);
+        var email = Parse(account.Email);
+        var expires = time.GetUtcNow() + lifetime;
+        await RecordAsync(account, cancellation);
+        var token = await invitations.IssueAsync(account, email, expires, cancellation);
+        await report.WriteAsync(("email", account.Email), ("expires", expires), ("link", PasswordResetPage.LinkTo(site, token)));
+        return ExitCode.Done;
+    }
+
     public async Task<int> SetActiveAsync(string subdomain, string emailText, bool isActive, CancellationToken cancellation)
     {
         var account = await FindAsync(subdomain, emailText, cancellation);
@@ -103,6 +128,19 @@ public sealed class UserCommands(
 
     private Task RecordAsync(Account account, CancellationToken cancellation) =>
         acts.RecordAsync(account.Subdomain, Parse(account.Email), account.UserId, cancellation);
+
+    private string OriginOf(Realm realm, string? given)
+    {
+        if (given is not null)
+        {
+            return Realm.OriginOf(given) ?? throw new OperatorException($"'{given}' is not an origin such as https://chat.example.com.");
+        }
+
+        var label = realm.Subdomain.Length > 0 ? realm.Subdomain + "." : "";
+        return realm.PublicUrl ?? (settings.ExternalHosts is [var host, ..]
+            ? $"https://{label}{host}"
+            : throw new OperatorException("Where people reach the endpoint is not known here: set ExternalHost, give the realm a public URL, or say it with --origin."));
+    }
 
     private async Task RequireRealmAsync(string subdomain, CancellationToken cancellation)
     {

@@ -49,7 +49,8 @@ public sealed class InvitationToken
 
 /// <summary>
 /// Row: PartitionKey that of its account, RowKey "reset", so an account has one at the most; columns SecretDigest, PasswordDigest (strings), Expires
-/// (date and time). It is good for the password that the account had when it was made: a password that changes by another way ends it.
+/// (date and time). It is good for the password that the account had when it was made: a password column that changes by another way ends it,
+/// and so does a login that renews its hash: who can log in needs no link.
 /// </summary>
 /// <param name="PasswordDigest">SHA-256 of the account's password column.</param>
 public sealed record PasswordInvitation(string SecretDigest, string PasswordDigest, DateTimeOffset Expires)

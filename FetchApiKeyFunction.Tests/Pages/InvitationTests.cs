@@ -103,6 +103,30 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
         Assert.False(row.HasValue);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_password_or_an_invitation_that_was_changed_meanwhile_stands(bool isInvitation)
+    {
+        var invitations = new PasswordInvitations(organisation.Tables);
+        var account = await organisation.NewAccountAsync();
+        var token = InvitationToken.TryParse(await organisation.InviteAsync(account))!;
+        var (invitation, found) = await invitations.FindAsync("", token, CancellationToken.None);
+        if (isInvitation)
+        {
+            await organisation.InviteAsync(account);
+        }
+        else
+        {
+            Assert.True(await organisation.Accounts.SetPasswordHashAsync(account, "!by somebody else", CancellationToken.None));
+        }
+
+        Assert.False(await invitations.RedeemAsync(token, invitation!, found!, "!by the link", CancellationToken.None));
+
+        Assert.Equal(isInvitation ? account.PasswordHash : "!by somebody else", (await organisation.FindAsync(account.Email)).PasswordHash);
+        Assert.NotNull((await invitations.FindAsync("", token, CancellationToken.None)).Invitation);
+    }
+
     [Fact]
     public async Task An_invitation_is_no_account_and_in_no_backup()
     {

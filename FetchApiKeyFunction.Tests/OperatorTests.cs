@@ -218,6 +218,25 @@ public sealed class OperatorTests : IAsyncLifetime
     // ---- Keys ----
 
     [Fact]
+    public async Task A_rotated_key_is_another_one_that_only_a_login_tells()
+    {
+        await RunAsync("users add hamlet@zulip.com", Strong);
+        await using var server = await TestServer.StartAsync(_tables);
+        var before = await server.LogInAsync("hamlet@zulip.com", Strong);
+
+        var rotated = await RunAsync("users rotate-key Hamlet@zulip.com --json");
+        var after = await server.LogInAsync("hamlet@zulip.com", Strong);
+        var events = await RunAsync("audit search --kind api_key_changed --json");
+
+        Assert.Equal((200, 200), (before.Status, after.Status));
+        Assert.NotEqual(before.Body, after.Body);
+        Assert.Equal(ExitCode.Done, rotated.Code);
+        Assert.Matches("""\A\{"realm":"","user_id":1,"email":"hamlet@zulip.com","role":"member","is_active":true,"created":"[^"]+"\}\s*\z""", rotated.Output);
+        Assert.Contains("\"users rotate-key\"", events.Output, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Refused, (await RunAsync("users rotate-key nobody@zulip.com")).Code);
+    }
+
+    [Fact]
     public async Task Keys_are_rotated_while_logins_go_on()
     {
         for (var i = 0; i < 12; i++)

@@ -53,7 +53,7 @@ public sealed class FetchApiKey(RealmStore realms, Login login, Settings setting
     }
 
     /// <summary>What the wire tells of an outcome, which is less than the operator learns.</summary>
-    private static Reply ReplyTo(LoginResult result, IReadOnlyCollection<string> ignored) => result.Outcome switch
+    internal static Reply ReplyTo(LoginResult result, IReadOnlyCollection<string> ignored) => result.Outcome switch
     {
         LoginOutcome.LoggedIn => Reply.LoggedIn(result.ApiKey, result.Account!.Email, result.Account.UserId, ignored),
         LoginOutcome.RateLimited => Reply.RateLimited(result.RetryAfter),

@@ -16,6 +16,14 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
 
     public Account? Account { get; } = account;
 
+    public bool IsGranted => Outcome is LoginOutcome.LoggedIn or LoginOutcome.ApiKeyChanged;
+
+    /// <summary>Whether somebody who can be believed named the account, so that a refusal is no guess that went wrong.</summary>
+    public bool IsVouchedFor { get; init; }
+
+    /// <summary>Whether it counts as a failed attempt.</summary>
+    public bool IsFailure => !IsGranted && !IsVouchedFor && Outcome != LoginOutcome.Unavailable;
+
     /// <summary>Of an account that was logged in to; empty otherwise. A secret.</summary>
     public string ApiKey { get; init; } = "";
 
@@ -26,7 +34,8 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
 }
 
 /// <summary>
-/// Steps 6 and 7 of contract section 1.2, for every way in that takes a password. It knows nothing of HTTP.
+/// Steps 6 and 7 of contract section 1.2, for every way in that takes a password; and what the ways in without one
+/// (Passwordless/) have in common with it. It knows nothing of HTTP.
 /// </summary>
 public sealed class Login(
     LoginAttempts attempts, AccountStore accounts, PasswordHasher hasher, ApiKeyCipher cipher, LoginEvents events, ILogger<Login> log)
@@ -35,21 +44,39 @@ public sealed class Login(
     public async Task<LoginResult> TryAsync(
         Realm realm, EmailAddress email, TypedPassword password, ClientAddress client, string invocation, CancellationToken cancellation)
     {
+        // Read beside the reservation to save a round trip; nothing is made of it before the attempt is counted.
+        var reading = accounts.FindAsync(realm.Subdomain, email, cancellation);
+        var result = await LimitAsync(
+            SecurityEventKind.Login, realm, email, client, invocation,
+            () => LogInAsync(realm, email, client.Bucket, reading, password, cancellation), cancellation);
+        // Nothing looked at it where the attempt limit turned the login away.
+        await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return result;
+    }
+
+    /// <summary>Counts an attempt, has it judged if the limit allows it, and settles and records what it came to.</summary>
+    /// <param name="granted">The kind of event that it is where nothing was refused.</param>
+    /// <param name="email">Null where no account is named: then the address alone is limited.</param>
+    /// <exception cref="Exception">Whatever kept the login from being judged; no attempt is counted then.</exception>
+    public async Task<LoginResult> LimitAsync(
+        string granted, Realm realm, EmailAddress? email, ClientAddress client, string invocation, Func<Task<LoginResult>> judge, CancellationToken cancellation)
+    {
         try
         {
-            // Read beside the reservation to save a round trip; nothing is made of it before the attempt is counted.
-            var reading = accounts.FindAsync(realm.Subdomain, email, cancellation);
             var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, email, client, cancellation);
             if (attempt is null)
             {
-                await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 LoginEvents.Ended(LoginOutcome.RateLimited, realm.Subdomain);
-                return new LoginResult(LoginOutcome.RateLimited, null) { RetryAfter = retryAfter, RateLimit = attempts.Exhausted(retryAfter) };
+                return new LoginResult(LoginOutcome.RateLimited, null)
+                {
+                    RetryAfter = retryAfter,
+                    RateLimit = attempts.Exhausted(email, client, retryAfter),
+                };
             }
 
-            var result = await JudgeAsync(attempt, () => LogInAsync(realm, email, client.Bucket, reading, password, cancellation));
+            var result = await JudgeAsync(attempt, judge);
             result.RateLimit = attempt.RateLimit;
-            events.Judged(realm.Subdomain, email, client, attempt, result, invocation);
+            events.Judged(granted, realm.Subdomain, email, client, attempt, result, invocation);
             return result;
         }
         catch
@@ -58,6 +85,27 @@ public sealed class Login(
             throw;
         }
     }
+
+    /// <summary>For somebody whom another than this endpoint vouches for: whether the account may be used, and its key.</summary>
+    /// <param name="email">Null for what is no address, and so nobody's.</param>
+    public async Task<LoginResult> AdmitAsync(Realm realm, EmailAddress? email, CancellationToken cancellation)
+    {
+        var (account, isMalformed) = email is null ? default : await accounts.FindAsync(realm.Subdomain, email, cancellation);
+        if (isMalformed)
+        {
+            log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email!));
+        }
+
+        var result = account is not null ? RefuseDeactivated(realm, account) ?? GiveKey(account)
+            : new LoginResult(isMalformed ? LoginOutcome.AccountMalformed : LoginOutcome.UnknownUser, null);
+        return new LoginResult(result.Outcome, account) { ApiKey = result.ApiKey, IsVouchedFor = true };
+    }
+
+    /// <summary>Null when both are active.</summary>
+    public static LoginResult? RefuseDeactivated(Realm realm, Account account) =>
+        !realm.IsActive ? new LoginResult(LoginOutcome.RealmDeactivated, account)
+        : !account.IsActive ? new LoginResult(LoginOutcome.UserDeactivated, account)
+        : null;
 
     /// <summary>
     /// Lets no verdict out before it is written down. What throws has judged nothing that anybody will learn of, so the
@@ -82,7 +130,7 @@ public sealed class Login(
             return result;
         }
 
-        await attempts.SettleAsync(attempt, isSuccess: result.Outcome == LoginOutcome.LoggedIn);
+        await attempts.SettleAsync(attempt, isSuccess: !result.IsFailure);
         return result;
     }
 
@@ -112,14 +160,9 @@ public sealed class Login(
             return new LoginResult(CauseOf(account, isMalformed, refused), account);
         }
 
-        if (!realm.IsActive)
+        if (RefuseDeactivated(realm, account) is { } deactivated)
         {
-            return new LoginResult(LoginOutcome.RealmDeactivated, account);
-        }
-
-        if (!account.IsActive)
-        {
-            return new LoginResult(LoginOutcome.UserDeactivated, account);
+            return deactivated;
         }
 
         if (verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, client, password, cancellation))
@@ -139,7 +182,7 @@ public sealed class Login(
         : LoginOutcome.PasswordUnusable;
 
     /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>
-    private LoginResult GiveKey(Account account)
+    public LoginResult GiveKey(Account account)
     {
         switch (cipher.Open(account, out var apiKey))
         {

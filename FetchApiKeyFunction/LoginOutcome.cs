@@ -25,6 +25,15 @@ public enum LoginOutcome
     PasswordAuthDisabled,
     PasswordResetRequired,
     RateLimited,
+
+    /// <summary>A JSON web token that is forged, expired, malformed or meant for somebody else.</summary>
+    TokenRefused,
+
+    /// <summary>The API key that was given is not the account's, or there is no such account.</summary>
+    WrongApiKey,
+
+    /// <summary>The right API key was given and another took its place.</summary>
+    ApiKeyChanged,
 }
 
 public static class LoginOutcomes
@@ -33,6 +42,7 @@ public static class LoginOutcomes
     [
         "unavailable", "logged_in", "wrong_password", "unknown_user", "password_unusable", "stored_hash_refused", "account_malformed",
         "api_key_refused", "user_deactivated", "realm_deactivated", "password_auth_disabled", "password_reset_required", "rate_limited",
+        "token_refused", "wrong_api_key", "api_key_changed",
     ];
 
     /// <summary>As it stands in metrics, logs and the audit trail.</summary>

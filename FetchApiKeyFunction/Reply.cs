@@ -36,6 +36,7 @@ public sealed class Reply : IResult
         ContentSecurityPolicy = other.ContentSecurityPolicy;
         ReferrerPolicy = other.ReferrerPolicy;
         Allow = other.Allow;
+        Challenge = other.Challenge;
         RateLimit = other.RateLimit;
         RetryAfter = other.RetryAfter;
     }
@@ -60,6 +61,9 @@ public sealed class Reply : IResult
 
     /// <summary>What the answer says of the attempt limit, where check 6 ran.</summary>
     private RateLimit? RateLimit { get; init; }
+
+    /// <summary>The authentication that the path wants, for a 401 which lacks it.</summary>
+    private string? Challenge { get; init; }
 
     /// <summary>Whole seconds, as RFC 9110 section 10.2.3 wants them.</summary>
     private int? RetryAfter { get; init; }
@@ -138,17 +142,57 @@ public sealed class Reply : IResult
         json.WriteString("api_key", apiKey);
         json.WriteString("email", email);
         json.WriteNumber("user_id", userId);
-        if (ignored.Count > 0)
+        WriteIgnored(json, ignored);
+    });
+
+    /// <summary>200 for a JSON web token, contract section 5: without the user id, and with the profile where it was asked for.</summary>
+    /// <param name="profile">Writes the members of the profile; null where nobody asked.</param>
+    public static Reply LoggedInByToken(string apiKey, string email, Action<Utf8JsonWriter>? profile, IReadOnlyCollection<string> ignored) => Json(200, json =>
+    {
+        json.WriteString("result", "success");
+        json.WriteString("msg", "");
+        json.WriteString("api_key", apiKey);
+        json.WriteString("email", email);
+        if (profile is not null)
         {
-            json.WriteStartArray("ignored_parameters_unsupported");
-            foreach (var name in ignored)
+            json.WriteStartObject("user");
+            profile(json);
+            json.WriteEndObject();
+        }
+
+        WriteIgnored(json, ignored);
+    });
+
+    /// <summary>200 for a new API key, contract section 5.</summary>
+    public static Reply KeyChanged(string apiKey) => Json(200, json =>
+    {
+        json.WriteString("result", "success");
+        json.WriteString("msg", "");
+        json.WriteString("api_key", apiKey);
+    });
+
+    /// <summary>200 for the accounts of the development variant, contract section 5.</summary>
+    public static Reply DevelopmentUsers(IEnumerable<(string Email, string Url)> admins, IEnumerable<(string Email, string Url)> users) => Json(200, json =>
+    {
+        json.WriteString("result", "success");
+        json.WriteString("msg", "");
+        foreach (var (name, some) in new[] { ("direct_admins", admins), ("direct_users", users) })
+        {
+            json.WriteStartArray(name);
+            foreach (var (email, url) in some)
             {
-                json.WriteStringValue(name);
+                json.WriteStartObject();
+                json.WriteString("email", email);
+                json.WriteString("realm_url", url);
+                json.WriteEndObject();
             }
 
             json.WriteEndArray();
         }
     });
+
+    /// <summary>401 for who wants in with an API key and has not the right one, contract section 5.</summary>
+    public static Reply Unauthorized(string message) => new(401, Error(401, message, "UNAUTHORIZED")._body) { Challenge = "Basic realm=\"zulip\"" };
 
     // ---- Answers that are not about one login ----
 
@@ -239,6 +283,11 @@ public sealed class Reply : IResult
             response.Headers.Allow = Allow;
         }
 
+        if (Challenge is not null)
+        {
+            response.Headers.WWWAuthenticate = Challenge;
+        }
+
         if (RetryAfter is { } seconds)
         {
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
@@ -273,6 +322,22 @@ public sealed class Reply : IResult
         {
             await response.Body.WriteAsync(_body, httpContext.RequestAborted);
         }
+    }
+
+    private static void WriteIgnored(Utf8JsonWriter json, IReadOnlyCollection<string> ignored)
+    {
+        if (ignored.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartArray("ignored_parameters_unsupported");
+        foreach (var name in ignored)
+        {
+            json.WriteStringValue(name);
+        }
+
+        json.WriteEndArray();
     }
 
     private static Reply Error(int status, string message, string code) => Json(status, json =>

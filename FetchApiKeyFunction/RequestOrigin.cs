@@ -48,5 +48,14 @@ public sealed record RequestOrigin(string Scheme, HostString Host)
     public async Task<Realm?> RealmAsync(RealmStore realms, IReadOnlyList<string> externalHosts, CancellationToken cancellation) =>
         SubdomainOf(externalHosts) is { } subdomain ? await realms.FindAsync(subdomain, cancellation) : null;
 
+    /// <summary>The origin of another realm at the external host that was addressed.</summary>
+    /// <param name="addressed">What <see cref="SubdomainOf"/> gives of this one.</param>
+    public RequestOrigin OfRealm(string subdomain, string addressed)
+    {
+        var external = addressed.Length == 0 ? Host.Host : Host.Host[(addressed.Length + 1)..];
+        var name = subdomain.Length == 0 ? external : $"{subdomain}.{external}";
+        return this with { Host = Host.Port is { } port ? new HostString(name, port) : new HostString(name) };
+    }
+
     public override string ToString() => $"{Scheme}://{Host.Value}";
 }

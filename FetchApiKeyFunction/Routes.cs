@@ -6,6 +6,7 @@ using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Audit;
 using FetchApiKeyFunction.Pages;
+using FetchApiKeyFunction.Passwordless;
 using FetchApiKeyFunction.Passwords;
 using FetchApiKeyFunction.Telemetry;
 using Microsoft.AspNetCore.Cors.Infrastructure;
@@ -21,6 +22,10 @@ public sealed class Routes : IDisposable
 {
     private const string LoginRoute = "/api/v1/fetch_api_key";
     private const string SettingsRoute = "/api/v1/server_settings";
+    private const string TokenLoginRoute = "/api/v1/jwt/fetch_api_key";
+    private const string RegenerationRoute = "/api/v1/users/me/api_key/regenerate";
+    private const string DevelopmentLoginRoute = "/api/v1/dev_fetch_api_key";
+    private const string DevelopmentUsersRoute = "/api/v1/dev_list_users";
 
     /// <summary>What the Functions host asks until it is answered. A client's own request for it ends at that host.</summary>
     private const string PingRoute = "/";
@@ -28,7 +33,14 @@ public sealed class Routes : IDisposable
     private const string ReadyRoute = "/api/v1/health/ready";
     private const string DescriptionRoute = "/api/v1/openapi.json";
 
-    private static readonly string[] AllRoutes = [LoginRoute, SettingsRoute, PingRoute, LiveRoute, ReadyRoute, DescriptionRoute, ApiKeyPage.Path, PasswordResetPage.Path];
+    private static readonly string[] AlwaysThere =
+    [
+        LoginRoute, SettingsRoute, TokenLoginRoute, RegenerationRoute, PingRoute, LiveRoute, ReadyRoute, DescriptionRoute, ApiKeyPage.Path, PasswordResetPage.Path,
+    ];
+
+    /// <summary>Unknown paths like any other, unless the settings say otherwise.</summary>
+    private static readonly string[] InDevelopment = [DevelopmentLoginRoute, DevelopmentUsersRoute];
+
     private static readonly string[] AllMethods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"];
 
     /// <summary>Whatever storage does, a verdict is reached or given up by then; writing it down may take two seconds more.</summary>
@@ -45,6 +57,10 @@ public sealed class Routes : IDisposable
     private readonly ServerSettings _serverSettings;
     private readonly ApiKeyPage _apiKeyPage;
     private readonly PasswordResetPage _passwordResetPage;
+    private readonly JwtLogin _jwtLogin;
+    private readonly KeyRegeneration _keyRegeneration;
+    private readonly DevelopmentLogin _developmentLogin;
+    private readonly string[] _routes;
     private readonly Health _health;
     private readonly bool _behindFunctionsHost;
     private readonly CorsPolicy? _corsPolicy;
@@ -68,12 +84,17 @@ public sealed class Routes : IDisposable
         var attempts = new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>());
         var events = new LoginEvents(_audit, new CorrelationDigest(settings.ApiKeys), time);
         var login = new Login(attempts, accounts, _hasher, cipher, events, logs.CreateLogger<Login>());
-        _fetchApiKey = new FetchApiKey(realms, login, settings, settings.ClientAddress ?? clientAddress);
+        clientAddress = settings.ClientAddress ?? clientAddress;
+        _fetchApiKey = new FetchApiKey(realms, login, settings, clientAddress);
+        _jwtLogin = new JwtLogin(realms, login, settings, clientAddress, time);
+        _keyRegeneration = new KeyRegeneration(realms, accounts, cipher, login, settings, clientAddress, logs.CreateLogger<KeyRegeneration>());
+        _developmentLogin = new DevelopmentLogin(realms, accounts, login, events, settings, clientAddress);
+        _routes = settings.DevelopmentLogin == DevelopmentLoginMode.Absent ? AlwaysThere : [.. AlwaysThere, .. InDevelopment];
         _serverSettings = new ServerSettings(realms, settings);
-        _apiKeyPage = new ApiKeyPage(realms, login, settings, settings.ClientAddress ?? clientAddress);
+        _apiKeyPage = new ApiKeyPage(realms, login, settings, clientAddress);
         _passwordResetPage = new PasswordResetPage(
             realms, new PasswordReset(attempts, new PasswordInvitations(tables), _hasher, events, time, logs.CreateLogger<PasswordReset>()),
-            settings, settings.ClientAddress ?? clientAddress);
+            settings, clientAddress);
         _health = new Health(tables, accounts, cipher, time, logs.CreateLogger<Health>());
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);
@@ -146,12 +167,17 @@ public sealed class Routes : IDisposable
 
     private Task<Reply> DispatchAsync(HttpRequest request, CancellationToken cancellation) => RouteOf(request) switch
     {
-        LoginRoute => HttpMethods.IsPost(request.Method)
-            ? _fetchApiKey.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)
-            : Task.FromResult(Reply.MethodNotAllowed("POST")),
+        LoginRoute => Post(request, () => _fetchApiKey.AnswerAsync(request, OriginOf(request), cancellation)),
 
-        SettingsRoute => Get(request, () =>
-            _serverSettings.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)),
+        SettingsRoute => Get(request, () => _serverSettings.AnswerAsync(request, OriginOf(request), cancellation)),
+
+        TokenLoginRoute => Post(request, () => _jwtLogin.AnswerAsync(request, OriginOf(request), cancellation)),
+
+        RegenerationRoute => Post(request, () => _keyRegeneration.AnswerAsync(request, OriginOf(request), cancellation)),
+
+        DevelopmentLoginRoute => Post(request, () => _developmentLogin.AnswerFetchAsync(request, OriginOf(request), cancellation)),
+
+        DevelopmentUsersRoute => Get(request, () => _developmentLogin.AnswerListAsync(OriginOf(request), cancellation)),
 
         PingRoute or LiveRoute => Get(request, () => Task.FromResult(Reply.Healthy)),
 
@@ -159,10 +185,9 @@ public sealed class Routes : IDisposable
 
         DescriptionRoute => Get(request, () => Task.FromResult(ApiDescription.Answer)),
 
-        ApiKeyPage.Path => GetOrPost(request, () => _apiKeyPage.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)),
+        ApiKeyPage.Path => GetOrPost(request, () => _apiKeyPage.AnswerAsync(request, OriginOf(request), cancellation)),
 
-        PasswordResetPage.Path => GetOrPost(request, () =>
-            _passwordResetPage.AnswerAsync(request, RequestOrigin.Of(request, _behindFunctionsHost), cancellation)),
+        PasswordResetPage.Path => GetOrPost(request, () => _passwordResetPage.AnswerAsync(request, OriginOf(request), cancellation)),
 
         _ => Task.FromResult(Reply.NotFound),
     };
@@ -176,12 +201,17 @@ public sealed class Routes : IDisposable
             : Task.FromResult(Reply.MethodNotAllowed("GET", "HEAD", "POST"));
 
     /// <summary>A fault at a page is told to a person.</summary>
-    private static Reply ForPeople(Reply fault, HttpRequest request) => RouteOf(request) is not (ApiKeyPage.Path or PasswordResetPage.Path) ? fault
+    private Reply ForPeople(Reply fault, HttpRequest request) => RouteOf(request) is not (ApiKeyPage.Path or PasswordResetPage.Path) ? fault
         : fault.Status == 503 ? HtmlPage.Unavailable
         : HtmlPage.InternalError;
 
+    private static Task<Reply> Post(HttpRequest request, Func<Task<Reply>> answer) =>
+        HttpMethods.IsPost(request.Method) ? answer() : Task.FromResult(Reply.MethodNotAllowed("POST"));
+
+    private RequestOrigin OriginOf(HttpRequest request) => RequestOrigin.Of(request, _behindFunctionsHost);
+
     /// <summary>Null for a path that is not ours.</summary>
-    private static string? RouteOf(HttpRequest request) => Array.Find(AllRoutes, route => route == request.Path.Value);
+    private string? RouteOf(HttpRequest request) => Array.Find(_routes, route => route == request.Path.Value);
 
     // ---- What is traced and measured of every request ----
 

@@ -2,6 +2,7 @@
 
 using System.Text.Json;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Passwordless;
 using Microsoft.AspNetCore.Http;
 
 namespace FetchApiKeyFunction;
@@ -35,14 +36,14 @@ public sealed class ServerSettings(RealmStore realms, Settings settings)
         return Reply.Json(200, json => Write(json, realm, realm?.PublicUrl ?? origin.ToString(), IsIncompatible(request)));
     }
 
-    private static void Write(Utf8JsonWriter json, Realm? realm, string url, bool isIncompatible)
+    private void Write(Utf8JsonWriter json, Realm? realm, string url, bool isIncompatible)
     {
         var email = realm?.Backends.HasFlag(PasswordBackends.Email) ?? false;
         json.WriteString("result", "success");
         json.WriteString("msg", "");
         json.WriteStartObject("authentication_methods");
         json.WriteBoolean("password", email);
-        json.WriteBoolean("dev", false);
+        json.WriteBoolean("dev", realm is not null && settings.DevelopmentLogin == DevelopmentLoginMode.On);
         json.WriteBoolean("email", email);
         json.WriteBoolean("ldap", false);
         foreach (var method in ExternalMethods)

@@ -3,6 +3,7 @@
 using System.Globalization;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Passwordless;
 using FetchApiKeyFunction.Passwords;
 using FetchApiKeyFunction.Telemetry;
 using Microsoft.Extensions.Configuration;
@@ -72,6 +73,12 @@ public sealed class Settings
 
     public TelemetrySettings Telemetry { get; init; } = new();
 
+    /// <summary>DevelopmentLogin: false, true or refuse.</summary>
+    public DevelopmentLoginMode DevelopmentLogin { get; init; }
+
+    /// <summary>Jwt__ID__realms and the rest of each section, by the realm's subdomain.</summary>
+    public IReadOnlyDictionary<string, JwtSettings> Jwt { get; init; } = new Dictionary<string, JwtSettings>();
+
     /// <summary>Audit__retentionDays, 1 to 3650.</summary>
     public TimeSpan AuditRetention { get; init; } = TimeSpan.FromDays(400);
 
@@ -110,6 +117,8 @@ public sealed class Settings
             CorsAllowedOrigins = reader.Origins("CorsAllowedOrigins"),
             Telemetry = reader.Telemetry(),
             AuditRetention = TimeSpan.FromDays(reader.Integer("Audit:retentionDays", 400, 1, 3650)),
+            DevelopmentLogin = reader.DevelopmentLogin(),
+            Jwt = JwtSettings.Read(reader),
         };
         reader.RefuseUnknown("Argon2", "memoryKib", "passes", "lanes", "engine");
         reader.RefuseUnknown("HashCeiling", "memoryKib", "passes", "lanes", "pbkdf2Iterations");
@@ -123,7 +132,7 @@ public sealed class Settings
         return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
     }
 
-    private sealed class Reader(IConfiguration configuration)
+    internal sealed class Reader(IConfiguration configuration)
     {
         public List<string> Faults { get; } = [];
 
@@ -162,6 +171,23 @@ public sealed class Settings
             }
 
             return text;
+        }
+
+        /// <summary>It hands out keys without a password, so a deployment that the internet reaches must not come up with it.</summary>
+        public DevelopmentLoginMode DevelopmentLogin()
+        {
+            var mode = Choice("DevelopmentLogin", "false", "true", "refuse") switch
+            {
+                "true" => DevelopmentLoginMode.On,
+                "refuse" => DevelopmentLoginMode.Refuse,
+                _ => DevelopmentLoginMode.Absent,
+            };
+            if (mode != DevelopmentLoginMode.Absent && !string.IsNullOrEmpty(configuration[AzureHostVariable]))
+            {
+                Faults.Add("DevelopmentLogin: gives anybody every API key, so it is not for Azure; leave it out");
+            }
+
+            return mode;
         }
 
         public HashingSettings Hashing(Argon2Cost cost, HashCeilings ceilings, bool useKonscious)
@@ -391,17 +417,21 @@ public sealed class Settings
             {
                 if (!known.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
                 {
-                    Faults.Add($"{Variable(child.Path)}: there is no such setting; {section}__ takes {string.Join(", ", known)}");
+                    Faults.Add($"{Variable(child.Path)}: there is no such setting; {Variable(section)}__ takes {string.Join(", ", known)}");
                 }
             }
         }
 
-        private string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+        /// <summary>The IDs of an operator's choice below a section.</summary>
+        public IEnumerable<string> Sections(string name) => configuration.GetSection(name).GetChildren().Select(section => section.Key);
 
-        private static List<string> List(string? text) =>
+        /// <summary>Null when it is absent or blank.</summary>
+        public string? Text(string key) => configuration[key] is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+
+        public static List<string> List(string? text) =>
             [.. (text ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)];
 
-        private static string Variable(string key) => key.Replace(":", "__", StringComparison.Ordinal);
+        public static string Variable(string key) => key.Replace(":", "__", StringComparison.Ordinal);
 
         private static bool IsHost(string host) =>
             Uri.CheckHostName(host.Trim('[', ']')) is UriHostNameType.IPv4 or UriHostNameType.IPv6

@@ -267,7 +267,7 @@ public sealed partial class ApiDescriptionTests(Organisation organisation) : ICl
 
     private static IEnumerable<(string Name, JsonNode Value)> ResponseExamples(JsonNode description) =>
         ((JsonObject)description["paths"]!)
-            .SelectMany(path => ((JsonObject)path.Value!).SelectMany(operation => (JsonObject)operation.Value!["responses"]!))
+            .SelectMany(path => ((JsonObject)path.Value!).Where(member => member.Value is JsonObject).SelectMany(operation => (JsonObject)operation.Value!["responses"]!))
             .Concat((JsonObject)description["components"]!["responses"]!)
             .SelectMany(response => ExamplesOf(response.Value!));
 

@@ -54,6 +54,11 @@ function describe(method, path, status) {
     return status === 404 ? resolve(description['x-unknown-path']) : none;
   }
 
+  // A path that the settings leave out is unknown like any other.
+  if (item['x-optional'] && status === 404 && !item[method.toLowerCase()]?.responses?.[status]) {
+    return resolve(description['x-unknown-path']);
+  }
+
   const described = methods.includes(method.toLowerCase()) && item[method.toLowerCase()];
   if (described) {
     // Listed there for the methods below; it is no answer to the right one.

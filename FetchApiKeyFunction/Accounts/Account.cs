@@ -29,14 +29,17 @@ public sealed partial record Account(
     /// <summary>A Zulip server's role numbers: owner, administrator, moderator, member, guest.</summary>
     public static IReadOnlyDictionary<string, int> Roles { get; } = new Dictionary<string, int>(StringComparer.Ordinal)
     {
-        ["owner"] = 100,
-        ["administrator"] = 200,
+        ["owner"] = Owner,
+        ["administrator"] = Administrator,
         ["moderator"] = 300,
-        ["member"] = 400,
-        ["guest"] = 600,
+        ["member"] = Member,
+        ["guest"] = Guest,
     };
 
+    public const int Owner = 100;
+    public const int Administrator = 200;
     public const int Member = 400;
+    public const int Guest = 600;
 
     /// <summary>Of the row that was read; what a change is conditional on.</summary>
     public ETag ETag { get; init; }
@@ -46,6 +49,9 @@ public sealed partial record Account(
 
     /// <summary>False for Django's mark of an account that nobody logs in to by password.</summary>
     public bool HasUsablePassword => !PasswordHash.StartsWith('!');
+
+    /// <summary>Of owners too, as a Zulip server has it.</summary>
+    public bool IsAdministrator => Role is Owner or Administrator;
 
     public static bool IsApiKey(string text) => ApiKeyForm().IsMatch(text);
 

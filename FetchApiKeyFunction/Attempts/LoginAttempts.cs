@@ -33,9 +33,12 @@ public sealed record AttemptSettings
 public readonly record struct RateLimit(int Limit, int Remaining, DateTimeOffset Reset);
 
 /// <summary>An attempt that may go on.</summary>
-public sealed record LoginAttempt(Reservation Account, Reservation Address)
+/// <param name="Account">Null where no account was named, and so the address alone is limited.</param>
+public sealed record LoginAttempt(Reservation? Account, Reservation Address)
 {
-    public RateLimit RateLimit => new(Account.Policy.Limit, Account.Remaining, Account.Now + Account.Policy.Window);
+    public RateLimit RateLimit => Of(Account ?? Address);
+
+    private static RateLimit Of(Reservation told) => new(told.Policy.Limit, told.Remaining, told.Now + told.Policy.Window);
 }
 
 public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
@@ -59,9 +62,12 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     /// <summary>The key of an account's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
 
-    /// <summary>Counts the attempt in both buckets, or says after which time another may be made.</summary>
+    /// <summary>
+    /// Counts the attempt in both buckets, or in that of the address where no account is named; or says after which time another
+    /// may be made.
+    /// </summary>
     public async Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(
-        string subdomain, EmailAddress email, ClientAddress address, CancellationToken cancellation)
+        string subdomain, EmailAddress? email, ClientAddress address, CancellationToken cancellation)
     {
         var addressKey = KeyOf(address);
         if (RememberedBlock(addressKey) is { } blocked)
@@ -70,7 +76,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
 
         var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
-        var ofAccount = limiter.ReserveAsync(KeyOf(subdomain, email), _account, cancellation);
+        var ofAccount = email is null ? Task.FromResult(default(ReservationOutcome)) : limiter.ReserveAsync(KeyOf(subdomain, email), _account, cancellation);
         try
         {
             await Task.WhenAll(ofAddress, ofAccount);
@@ -83,9 +89,9 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
 
         var (addressOutcome, accountOutcome) = (await ofAddress, await ofAccount);
-        if (addressOutcome.Reservation is { } addressReservation && accountOutcome.Reservation is { } accountReservation)
+        if (addressOutcome.Reservation is { } addressReservation && (email is null || accountOutcome.Reservation is not null))
         {
-            return (new LoginAttempt(accountReservation, addressReservation), TimeSpan.Zero);
+            return (new LoginAttempt(accountOutcome.Reservation, addressReservation), TimeSpan.Zero);
         }
 
         if (addressOutcome.Reservation is null)
@@ -94,7 +100,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
             Remember(addressKey, addressOutcome.RetryAfter);
         }
 
-        if (accountOutcome.Reservation is null)
+        if (email is not null && accountOutcome.Reservation is null)
         {
             Instruments.AttemptBlocked("account");
         }
@@ -109,30 +115,8 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     }
 
     /// <summary>The same for what concerns no name that anybody typed: the address's bucket alone.</summary>
-    public async Task<(Reservation? Attempt, TimeSpan RetryAfter)> BeginAsync(ClientAddress address, CancellationToken cancellation)
-    {
-        var addressKey = KeyOf(address);
-        if (RememberedBlock(addressKey) is { } blocked)
-        {
-            return (null, blocked);
-        }
-
-        var outcome = await limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
-        if (outcome.Reservation is null)
-        {
-            Instruments.AttemptBlocked("address");
-            Remember(addressKey, outcome.RetryAfter);
-        }
-
-        return (outcome.Reservation, outcome.RetryAfter);
-    }
-
-    /// <summary>Writes the verdict of such an attempt down.</summary>
-    public async Task SettleAsync(Reservation attempt, bool isSuccess)
-    {
-        using var limit = new CancellationTokenSource(SettleLimit, time);
-        await limiter.SettleAsync(attempt, isSuccess, limit.Token);
-    }
+    public Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(ClientAddress address, CancellationToken cancellation) =>
+        BeginAsync(subdomain: "", email: null, address, cancellation);
 
     /// <summary>Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.</summary>
     public async Task ForgetAsync(string subdomain, EmailAddress email)
@@ -156,12 +140,13 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     {
         using var limit = new CancellationTokenSource(SettleLimit, time);
         await Task.WhenAll(
-            limiter.SettleAsync(attempt.Account, isSuccess, limit.Token),
+            attempt.Account is { } account ? limiter.SettleAsync(account, isSuccess, limit.Token) : Task.CompletedTask,
             limiter.SettleAsync(attempt.Address, isSuccess, limit.Token));
     }
 
     /// <summary>Takes an attempt back whose password nobody looked at.</summary>
-    public Task WithdrawAsync(LoginAttempt attempt) => Task.WhenAll(WithdrawAsync(attempt.Account), WithdrawAsync(attempt.Address));
+    public Task WithdrawAsync(LoginAttempt attempt) => Task.WhenAll(
+        attempt.Account is { } account ? WithdrawAsync(account) : Task.CompletedTask, WithdrawAsync(attempt.Address));
 
     private async Task WithdrawAsync(Task<ReservationOutcome> outcome)
     {
@@ -172,7 +157,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     }
 
     /// <summary>Where this fails, the attempt will count as a failure when its reservation expires.</summary>
-    public async Task WithdrawAsync(Reservation reservation)
+    private async Task WithdrawAsync(Reservation reservation)
     {
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1), time);
         try
@@ -185,7 +170,9 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
     }
 
-    public RateLimit Exhausted(TimeSpan retryAfter) => new(_account.Limit, 0, time.GetUtcNow() + retryAfter);
+    /// <param name="email">Null where the address alone is limited.</param>
+    public RateLimit Exhausted(EmailAddress? email, ClientAddress address, TimeSpan retryAfter) =>
+        new((email is null ? PolicyFor(address) : _account).Limit, 0, time.GetUtcNow() + retryAfter);
 
     private static string KeyOf(ClientAddress address) => $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
 

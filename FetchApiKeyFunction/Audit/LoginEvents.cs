@@ -12,33 +12,36 @@ namespace FetchApiKeyFunction.Audit;
 /// </summary>
 public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, TimeProvider time)
 {
-    public void Judged(string subdomain, EmailAddress email, ClientAddress address, LoginAttempt attempt, LoginResult result, string invocation)
+    /// <param name="granted">The kind of event that it is where nothing was refused.</param>
+    /// <param name="email">Null where no account was named.</param>
+    /// <param name="attempt">Null where nothing was limited.</param>
+    public void Judged(
+        string granted, string subdomain, EmailAddress? email, ClientAddress address, LoginAttempt? attempt, LoginResult result, string invocation)
     {
         Ended(result.Outcome, subdomain);
-        var isLogin = result.Outcome == LoginOutcome.LoggedIn;
         var happened = new SecurityEvent(
-            time.GetUtcNow(), isLogin ? SecurityEventKind.Login : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.Account?.UserId,
-            digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
+            time.GetUtcNow(), result.IsGranted ? granted : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.Account?.UserId,
+            email is null ? "" : digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
         Activity.Current?.SetTag("fetch_api_key.account", happened.Account);
         trail.Record(happened);
-        if (result.Outcome is LoginOutcome.LoggedIn or LoginOutcome.Unavailable)
+        if (!result.IsFailure)
         {
             return;
         }
 
-        if (attempt.Account.Remaining == 0)
+        if (attempt?.Account is { Remaining: 0 })
         {
             trail.Record(happened with { Kind = SecurityEventKind.AccountLocked });
         }
 
-        if (attempt.Address.Remaining == 0)
+        if (attempt is { Address.Remaining: 0 })
         {
             trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
         }
     }
 
     /// <summary>A password that was changed by a link, or a link that was refused.</summary>
-    public void PasswordReset(string subdomain, ResetResult result, ClientAddress address, Reservation attempt, string invocation)
+    public void PasswordReset(string subdomain, ResetResult result, ClientAddress address, LoginAttempt attempt, string invocation)
     {
         Activity.Current?.SetTag("fetch_api_key.realm", subdomain).SetTag("fetch_api_key.outcome", result.Outcome.Name());
         var isChange = result.Outcome == ResetOutcome.PasswordChanged;
@@ -47,7 +50,7 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
             time.GetUtcNow(), isChange ? SecurityEventKind.PasswordChanged : SecurityEventKind.PasswordResetRefused, result.Outcome.Name(), subdomain,
             result.Account?.UserId, email is null ? "" : digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
         trail.Record(happened);
-        if (!isChange && attempt.Remaining == 0)
+        if (!isChange && attempt.Address.Remaining == 0)
         {
             trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
         }
@@ -55,7 +58,12 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
 
     public static void Ended(LoginOutcome outcome, string realm)
     {
-        Instruments.LoginEnded(outcome, realm);
+        // Who changed a key has not logged in, and would blur the share of logins that are refused.
+        if (outcome != LoginOutcome.ApiKeyChanged)
+        {
+            Instruments.LoginEnded(outcome, realm);
+        }
+
         Activity.Current?.SetTag("fetch_api_key.realm", realm).SetTag("fetch_api_key.outcome", outcome.Name());
     }
 }

@@ -8,11 +8,16 @@ public static class SecurityEventKind
     public const string Login = "login";
     public const string LoginRefused = "login_refused";
 
+    /// <summary>Logins without a password: with a JSON web token, and in the development variant.</summary>
+    public const string TokenLogin = "token_login";
+    public const string DevelopmentLogin = "development_login";
+
     /// <summary>The failure that filled an account's bucket, or an address's, of the attempt limit.</summary>
     public const string AccountLocked = "account_locked";
     public const string AddressLocked = "address_locked";
 
     public const string PasswordChanged = "password_changed";
+    public const string ApiKeyChanged = "api_key_changed";
 
     /// <summary>A link to choose a new password that was refused; the outcome says why.</summary>
     public const string PasswordResetRefused = "password_reset_refused";
@@ -22,7 +27,10 @@ public static class SecurityEventKind
     public const string OperatorAct = "operator_act";
 
     public static IReadOnlyList<string> All { get; } =
-        [Login, LoginRefused, AccountLocked, AddressLocked, PasswordChanged, PasswordResetRefused, SealingKeyRotated, OperatorAct];
+    [
+        Login, LoginRefused, TokenLogin, DevelopmentLogin, AccountLocked, AddressLocked, PasswordChanged, ApiKeyChanged, PasswordResetRefused,
+        SealingKeyRotated, OperatorAct,
+    ];
 }
 
 /// <summary>

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Passwordless;
 using FetchApiKeyFunction.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -22,6 +23,19 @@ namespace FetchApiKeyFunction.Hosting;
 public sealed record Listener(IPAddress? Address, int Port, bool BehindFunctionsHost)
 {
     public const string PortVariable = "FUNCTIONS_CUSTOMHANDLER_PORT";
+
+    /// <summary>
+    /// Keys without a password are for whoever sits at this machine: the Functions host serves others, and so does any
+    /// address but loopback.
+    /// </summary>
+    /// <exception cref="InvalidSettingsException">DevelopmentLogin is on, and others can ask.</exception>
+    public void RefuseDevelopmentLogin(Settings settings)
+    {
+        if (settings.DevelopmentLogin != DevelopmentLoginMode.Absent && (BehindFunctionsHost || (Address is not null && !IPAddress.IsLoopback(Address))))
+        {
+            throw new InvalidSettingsException(["DevelopmentLogin: gives anybody every API key, so it needs a loopback address and no Functions host; leave it out"]);
+        }
+    }
 
     /// <summary>The listener that the Functions host asks for; null when it did not start this process.</summary>
     /// <exception cref="InvalidSettingsException">The variable is there and is no port.</exception>
@@ -44,6 +58,7 @@ public static class CustomHandler
     public static WebApplication Build(
         Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<ILoggingBuilder>? moreLogging = null)
     {
+        listener.RefuseDevelopmentLogin(settings);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {

@@ -27,6 +27,7 @@ public sealed class IsolatedWorker(Routes routes)
     /// <summary>The worker has read X-Forwarded-For already: the address of the connection is what it left.</summary>
     public static void Run(string[] args, Settings settings, AccountTables tables)
     {
+        new Listener(Address: null, Port: 0, BehindFunctionsHost: true).RefuseDevelopmentLogin(settings);
         var builder = FunctionsApplication.CreateBuilder(args);
         builder.ConfigureFunctionsWebApplication();
         builder.Services.AddTelemetry(settings.Telemetry);

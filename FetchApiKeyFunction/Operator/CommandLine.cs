@@ -256,6 +256,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 UserDesk(arguments, output).InviteResetAsync(
                     new PasswordInvitations(Open().Tables), arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email),
                     TimeSpan.FromHours(arguments.GetValue(hours)), arguments.GetValue(linkOrigin), cancellation)),
+            Verb("rotate-key", "Give an account a new API key; the old one is refused from then on.", [email, realm], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).RotateKeyAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
             Verb("deactivate", "Refuse an account's log-ins.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), false, cancellation)),
             Verb("reactivate", "Allow an account's log-ins again.", [email, realm], (arguments, output, cancellation) =>

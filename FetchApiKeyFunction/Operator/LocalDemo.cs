@@ -36,7 +36,9 @@ public static class LocalDemo
         return ExitCode.Done;
     }
 
+    /// <summary>The development variant is on, unless the environment has a word on it.</summary>
     private static IConfigurationRoot OnAzurite(IConfiguration environment, string connectionString) => new ConfigurationBuilder()
+        .AddInMemoryCollection([new("DevelopmentLogin", "true")])
         .AddInMemoryCollection(environment.AsEnumerable().Where(setting =>
             !setting.Key.StartsWith("AccountStorage", StringComparison.OrdinalIgnoreCase) && !setting.Key.StartsWith("ApiKeys", StringComparison.OrdinalIgnoreCase)))
         .AddInMemoryCollection(

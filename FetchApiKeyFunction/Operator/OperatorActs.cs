@@ -14,6 +14,7 @@ public sealed class OperatorActs(AuditTable table, CorrelationDigest digest, Tim
     private string Kind => verb switch
     {
         "users set-password" => SecurityEventKind.PasswordChanged,
+        "users rotate-key" => SecurityEventKind.ApiKeyChanged,
         "keys rotate" => SecurityEventKind.SealingKeyRotated,
         _ => SecurityEventKind.OperatorAct,
     };

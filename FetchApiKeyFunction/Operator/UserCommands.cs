@@ -1,4 +1,4 @@
-// users add, list, show, set-password, invite-reset, deactivate, reactivate and unlock.
+// users add, list, show, set-password, invite-reset, rotate-key, deactivate, reactivate and unlock.
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
@@ -104,6 +104,16 @@ public sealed class UserCommands(
         await RecordAsync(account, cancellation);
         var token = await invitations.IssueAsync(account, email, expires, cancellation);
         await report.WriteAsync(("email", account.Email), ("expires", expires), ("link", PasswordResetPage.LinkTo(site, token)));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Gives an account another API key, which only a login tells.</summary>
+    public async Task<int> RotateKeyAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        await RecordAsync(account, cancellation);
+        Require(await accounts.SetSealedApiKeyAsync(account, _cipher.Seal(account.Subdomain, account.UserId, Account.NewApiKey()), cancellation));
+        await report.WriteAsync(Row(account));
         return ExitCode.Done;
     }
 

@@ -46,6 +46,9 @@ internal sealed class FaultProxy : IAsyncDisposable
     /// <summary>The next transaction is carried out, and the connection breaks before the answer; then all goes well.</summary>
     public bool LoseNextBatch { get; set; }
 
+    /// <summary>Which requests meet the fault: all, unless a test says otherwise.</summary>
+    public Func<HttpRequest, bool> Meets { get; set; } = _ => true;
+
     /// <summary>Changes that the store has carried out.</summary>
     public int Changes => _changes;
 
@@ -71,7 +74,7 @@ internal sealed class FaultProxy : IAsyncDisposable
 
     private async Task PassAsync(HttpContext context)
     {
-        var fault = Fault;
+        var fault = Meets(context.Request) ? Fault : StorageFault.None;
         var isChange = !HttpMethods.IsGet(context.Request.Method);
         switch (fault)
         {

@@ -3,7 +3,7 @@
 using System.Text;
 using System.Text.Json;
 using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
+using Microsoft.AspNetCore.Http;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests.Passwordless;
@@ -168,6 +168,25 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
         var winner = Assert.Single(answers, answer => answer.Status == 200);
         Assert.All(answers.Where(answer => answer != winner), answer => Assert.Equal((401, Golden("key-invalid")), (answer.Status, answer.Body)));
         Assert.Contains($"\"api_key\":\"{KeyOf(winner)}\"", login.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_new_key_whose_writing_was_not_acknowledged_is_given_all_the_same()
+    {
+        var (email, key) = await AddAsync();
+        var (proxy, connection) = await FaultProxy.StartAsync();
+        await using var _ = proxy;
+        await using var server = await StartAsync(AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix }));
+        var writes = 0;
+        proxy.Meets = request => !HttpMethods.IsGet(request.Method) && request.Path.Value!.Contains("accounts", StringComparison.Ordinal) && Interlocked.Increment(ref writes) == 1;
+        proxy.Fault = StorageFault.LostAcknowledgement;
+
+        var answer = await SendAsync(email, key, server: server);
+        var login = await server.LogInAsync(email, "abcd1234");
+
+        Assert.Equal(200, answer.Status);
+        Assert.True(writes > 1, $"{writes} writes");
+        Assert.Contains($"\"api_key\":\"{KeyOf(answer)}\"", login.Body, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text.RegularExpressions;
+using FetchApiKeyFunction.Backends;
 
 namespace FetchApiKeyFunction;
 
@@ -21,13 +22,7 @@ public sealed partial class EmailAddress
     private EmailAddress(string text)
     {
         Text = text;
-        Canonical = string.Create(text.Length, text, static (canonical, typed) =>
-        {
-            for (var i = 0; i < typed.Length; i++)
-            {
-                canonical[i] = char.IsAsciiLetterUpper(typed[i]) ? (char)(typed[i] | 0x20) : typed[i];
-            }
-        });
+        Canonical = LoginName.CanonicalOf(text);
     }
 
     /// <summary>The address as it was written.</summary>

@@ -41,13 +41,13 @@ public sealed class FetchApiKey(RealmStore realms, Login login, Settings setting
                 return Reply.NonexistentSubdomain;
             }
 
-            if (EmailAddress.TryParse(username) is not { } email)
+            if (login.NameOf(realm, username) is not { } name)
             {
                 return Reply.InvalidEmail;
             }
 
             var client = ClientAddress.Of(request.HttpContext, clientAddress);
-            var result = await login.TryAsync(realm, email, password, client, Routes.InvocationOf(request), cancellation);
+            var result = await login.TryAsync(realm, name, password, client, Routes.InvocationOf(request), cancellation);
             return ReplyTo(result, form.Unconsumed()).With(result.RateLimit);
         }
     }
@@ -57,7 +57,7 @@ public sealed class FetchApiKey(RealmStore realms, Login login, Settings setting
     {
         LoginOutcome.LoggedIn => Reply.LoggedIn(result.ApiKey, result.Account!.Email, result.Account.UserId, ignored),
         LoginOutcome.RateLimited => Reply.RateLimited(result.RetryAfter),
-        LoginOutcome.Unavailable => Reply.Unavailable,
+        LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable => Reply.Unavailable,
         LoginOutcome.PasswordAuthDisabled => Reply.PasswordAuthDisabled,
         LoginOutcome.RealmDeactivated => Reply.RealmDeactivated,
         LoginOutcome.UserDeactivated => Reply.UserDeactivated,

@@ -2,16 +2,17 @@
 
 using Azure;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Backends.Ldap;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKeyFunction;
 
 /// <summary>
-/// Readiness looks at what a login needs: the tables are there and answer, and a stored API key opens with a configured key.
+/// Readiness looks at what a login needs: the tables are there and answer, a stored API key opens with a configured key, and directories answer.
 /// Anybody may ask, so the answer tells no detail, which goes to the log, and one look serves everybody for
 /// <see cref="MaxAge"/>: asking often costs storage nothing.
 /// </summary>
-public sealed class Health(AccountTables tables, AccountStore accounts, ApiKeyCipher cipher, TimeProvider time, ILogger<Health> log)
+public sealed class Health(AccountTables tables, AccountStore accounts, ApiKeyCipher cipher, IReadOnlyList<LdapDirectory> directories, TimeProvider time, ILogger<Health> log)
 {
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
@@ -46,9 +47,16 @@ public sealed class Health(AccountTables tables, AccountStore accounts, ApiKeyCi
         using var limit = new CancellationTokenSource(Limit, time);
         try
         {
+            var answers = Task.WhenAll(directories.Select(directory => directory.AnswersAsync(limit.Token)));
             await tables.CheckNowAsync(limit.Token);
             // Several, since one whose seal was damaged says nothing about the keys.
             var some = await accounts.SomeAsync(SampledAccounts, limit.Token);
+            if ((await answers).Contains(false))
+            {
+                log.NotReady("a directory does not answer");
+                return false;
+            }
+
             if (some.Count == 0 || some.Any(account => cipher.Open(account, out _) == Opening.Opened))
             {
                 return true;

@@ -87,4 +87,16 @@ internal static partial class Log
 
     [LoggerMessage(33, LogLevel.Warning, "A stored hash has the cost {Cost}, which neither Argon2__ nor Hashing__alsoInUse names: its logins take another time than those of unknown names")]
     public static partial void StoredHashOfAnotherCost(this ILogger log, string cost);
+
+    [LoggerMessage(90, LogLevel.Error, "Directory '{Id}' cannot judge a login: {Reason}")]
+    public static partial void DirectoryUnavailable(this ILogger log, string id, string reason);
+
+    [LoggerMessage(91, LogLevel.Warning, "Directory '{Id}' has several entries for one name; its logins are refused")]
+    public static partial void DirectoryEntryAmbiguous(this ILogger log, string id);
+
+    [LoggerMessage(92, LogLevel.Error, "Directory '{Id}' accepted a password, but its entry gives no e-mail address; the login is refused")]
+    public static partial void DirectoryEntryWithoutEmail(this ILogger log, string id);
+
+    [LoggerMessage(93, LogLevel.Warning, "{Backend} could not judge a password that another backend had refused ({Fault}); the attempt counts")]
+    public static partial void BackendUnavailable(this ILogger log, string backend, string fault);
 }

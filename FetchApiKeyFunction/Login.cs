@@ -3,6 +3,7 @@
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Audit;
+using FetchApiKeyFunction.Backends;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Logging;
 
@@ -21,8 +22,17 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
     /// <summary>Whether somebody who can be believed named the account, so that a refusal is no guess that went wrong.</summary>
     public bool IsVouchedFor { get; init; }
 
+    /// <summary>Whether a backend has refused the password, though the answer be that another was away.</summary>
+    public bool WasJudged { get; init; }
+
+    /// <summary>Whether nobody looked at what was given, so that no attempt is counted.</summary>
+    public bool IsUnjudged => Outcome is LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable && !WasJudged;
+
     /// <summary>Whether it counts as a failed attempt.</summary>
-    public bool IsFailure => !IsGranted && !IsVouchedFor && Outcome != LoginOutcome.Unavailable;
+    public bool IsFailure => !IsGranted && !IsVouchedFor && !IsUnjudged;
+
+    /// <summary>The account was made by this login.</summary>
+    public bool IsNewAccount { get; init; }
 
     /// <summary>Of an account that was logged in to; empty otherwise. A secret.</summary>
     public string ApiKey { get; init; } = "";
@@ -38,17 +48,20 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
 /// (Passwordless/) have in common with it. It knows nothing of HTTP.
 /// </summary>
 public sealed class Login(
-    LoginAttempts attempts, AccountStore accounts, PasswordHasher hasher, ApiKeyCipher cipher, LoginEvents events, ILogger<Login> log)
+    LoginAttempts attempts, AccountStore accounts, PasswordBackendsInOrder backends, ApiKeyCipher cipher, LoginEvents events, ILogger<Login> log)
 {
+    /// <summary>Null for what is no user name in a realm: step 5. Where a directory knows people, everything is one.</summary>
+    public LoginName? NameOf(Realm realm, string username) => backends.NameOf(realm, username);
+
     /// <exception cref="Exception">Whatever kept the login from being judged; no attempt is counted then.</exception>
     public async Task<LoginResult> TryAsync(
-        Realm realm, EmailAddress email, TypedPassword password, ClientAddress client, string invocation, CancellationToken cancellation)
+        Realm realm, LoginName name, TypedPassword password, ClientAddress client, string invocation, CancellationToken cancellation)
     {
         // Read beside the reservation to save a round trip; nothing is made of it before the attempt is counted.
-        var reading = accounts.FindAsync(realm.Subdomain, email, cancellation);
+        var reading = name.Email is { } email ? accounts.FindAsync(realm.Subdomain, email, cancellation) : Task.FromResult(default(AccountReading));
         var result = await LimitAsync(
-            SecurityEventKind.Login, realm, email, client, invocation,
-            () => LogInAsync(realm, email, client.Bucket, reading, password, cancellation), cancellation);
+            SecurityEventKind.Login, realm, name, client, invocation,
+            () => LogInAsync(new PasswordCheck(realm, name, password, client.Bucket, reading), cancellation), cancellation);
         // Nothing looked at it where the attempt limit turned the login away.
         await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return result;
@@ -56,27 +69,27 @@ public sealed class Login(
 
     /// <summary>Counts an attempt, has it judged if the limit allows it, and settles and records what it came to.</summary>
     /// <param name="granted">The kind of event that it is where nothing was refused.</param>
-    /// <param name="email">Null where no account is named: then the address alone is limited.</param>
+    /// <param name="name">Null where no account is named: then the address alone is limited.</param>
     /// <exception cref="Exception">Whatever kept the login from being judged; no attempt is counted then.</exception>
     public async Task<LoginResult> LimitAsync(
-        string granted, Realm realm, EmailAddress? email, ClientAddress client, string invocation, Func<Task<LoginResult>> judge, CancellationToken cancellation)
+        string granted, Realm realm, LoginName? name, ClientAddress client, string invocation, Func<Task<LoginResult>> judge, CancellationToken cancellation)
     {
         try
         {
-            var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, email, client, cancellation);
+            var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, name, client, cancellation);
             if (attempt is null)
             {
                 LoginEvents.Ended(LoginOutcome.RateLimited, realm.Subdomain);
                 return new LoginResult(LoginOutcome.RateLimited, null)
                 {
                     RetryAfter = retryAfter,
-                    RateLimit = attempts.Exhausted(email, client, retryAfter),
+                    RateLimit = attempts.Exhausted(name, client, retryAfter),
                 };
             }
 
             var result = await JudgeAsync(attempt, judge);
             result.RateLimit = attempt.RateLimit;
-            events.Judged(granted, realm.Subdomain, email, client, attempt, result, invocation);
+            events.Judged(granted, realm.Subdomain, name, client, attempt, result, invocation);
             return result;
         }
         catch
@@ -124,7 +137,7 @@ public sealed class Login(
             throw;
         }
 
-        if (result.Outcome == LoginOutcome.Unavailable)
+        if (result.IsUnjudged)
         {
             await attempts.WithdrawAsync(attempt);
             return result;
@@ -134,52 +147,47 @@ public sealed class Login(
         return result;
     }
 
-    /// <summary>Checks the password, and only then looks at whether the account may be used.</summary>
-    private async Task<LoginResult> LogInAsync(
-        Realm realm, EmailAddress email, string client, Task<AccountReading> reading, TypedPassword password, CancellationToken cancellation)
+    /// <summary>
+    /// Asks the realm's backends in their order. The first that accepts wins; where none does, the cause that says most is told.
+    /// </summary>
+    private async Task<LoginResult> LogInAsync(PasswordCheck check, CancellationToken cancellation)
     {
-        var (account, isMalformed) = await reading;
-        if (!realm.Backends.HasFlag(PasswordBackends.Email))
+        var told = new BackendVerdict(LoginOutcome.PasswordAuthDisabled, null);
+        var wasJudged = false;
+        foreach (var backend in backends.Of(check.Realm))
         {
-            return new LoginResult(LoginOutcome.PasswordAuthDisabled, account);
+            BackendVerdict verdict;
+            try
+            {
+                verdict = await backend.CheckAsync(check, cancellation);
+            }
+            catch (Exception fault) when (wasJudged && (fault is HashingGateFullException || AccountTables.IsUnavailability(fault)))
+            {
+                // One backend has refused the password: that it was tried must count, whatever the other met.
+                log.BackendUnavailable(backend.GetType().Name, fault.GetType().Name);
+                return new LoginResult(LoginOutcome.Unavailable, told.Account) { WasJudged = true };
+            }
+
+            if (verdict.Outcome == LoginOutcome.LoggedIn)
+            {
+                var login = GiveKey(verdict.Account!);
+                return new LoginResult(login.Outcome, login.Account) { ApiKey = login.ApiKey, IsNewAccount = verdict.IsNew };
+            }
+
+            wasJudged |= verdict.Outcome is not (LoginOutcome.DirectoryUnavailable or LoginOutcome.Unavailable);
+            if (verdict.Outcome.Weight() > told.Outcome.Weight())
+            {
+                told = verdict;
+            }
         }
 
-        if (isMalformed)
+        if (told.Outcome == LoginOutcome.PasswordAuthDisabled)
         {
-            log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
+            return new LoginResult(LoginOutcome.PasswordAuthDisabled, (await check.Reading).Account);
         }
 
-        var (verdict, refused) = await hasher.VerifyAsync(client, account?.PasswordHash, password, cancellation);
-        if (refused is not null)
-        {
-            log.StoredHashRefused(account!.UserId, realm.Subdomain, refused);
-        }
-
-        if (account is null || verdict == PasswordVerdict.Wrong)
-        {
-            return new LoginResult(CauseOf(account, isMalformed, refused), account);
-        }
-
-        if (RefuseDeactivated(realm, account) is { } deactivated)
-        {
-            return deactivated;
-        }
-
-        if (verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, client, password, cancellation))
-        {
-            return new LoginResult(LoginOutcome.PasswordResetRequired, account);
-        }
-
-        return GiveKey(account);
+        return new LoginResult(told.Outcome, told.Account) { WasJudged = wasJudged };
     }
-
-    /// <summary>Why a password was not right, which the wire does not tell.</summary>
-    private static LoginOutcome CauseOf(Account? account, bool isMalformed, string? refused) =>
-        isMalformed ? LoginOutcome.AccountMalformed
-        : account is null ? LoginOutcome.UnknownUser
-        : refused is not null ? LoginOutcome.StoredHashRefused
-        : account.HasUsablePassword ? LoginOutcome.WrongPassword
-        : LoginOutcome.PasswordUnusable;
 
     /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>
     public LoginResult GiveKey(Account account)
@@ -197,33 +205,5 @@ public sealed class Login(
                 log.ApiKeyRefused(account.UserId, account.Subdomain);
                 return new LoginResult(LoginOutcome.ApiKeyRefused, account);
         }
-    }
-
-    /// <summary>
-    /// Replaces an outdated hash, if the row is still the one that was verified: a password changed meanwhile stands.
-    /// False when the password is below the strength rule and so must not be hashed anew. Storage that fails here, or a
-    /// full gate, costs the renewal, which the next login makes up for, and not the login.
-    /// </summary>
-    private async Task<bool> RenewHashAsync(Account account, string client, TypedPassword password, CancellationToken cancellation)
-    {
-        if (!PasswordStrength.IsEnough(password))
-        {
-            return false;
-        }
-
-        try
-        {
-            var hash = await hasher.HashAsync(client, password, cancellation);
-            if (!await accounts.SetPasswordHashAsync(account, hash, cancellation))
-            {
-                log.HashRenewalOvertaken(account.UserId, account.Subdomain);
-            }
-        }
-        catch (Exception fault) when (fault is HashingGateFullException || AccountTables.IsUnavailability(fault))
-        {
-            log.HashRenewalFailed(account.UserId, account.Subdomain, fault.GetType().Name);
-        }
-
-        return true;
     }
 }

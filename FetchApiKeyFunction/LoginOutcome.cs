@@ -34,6 +34,21 @@ public enum LoginOutcome
 
     /// <summary>The right API key was given and another took its place.</summary>
     ApiKeyChanged,
+
+    /// <summary>The directory could not say, and no other backend accepted the password.</summary>
+    DirectoryUnavailable,
+
+    /// <summary>Right password of a directory, whose entry is disabled there.</summary>
+    DirectoryDisabled,
+
+    /// <summary>... whose entry has no access to the realm.</summary>
+    DirectoryAccessDenied,
+
+    /// <summary>... whose entry gives no e-mail address that an account could have.</summary>
+    DirectoryEmailInvalid,
+
+    /// <summary>... but no account, and the settings make none.</summary>
+    AccountNotCreated,
 }
 
 public static class LoginOutcomes
@@ -43,10 +58,27 @@ public static class LoginOutcomes
         "unavailable", "logged_in", "wrong_password", "unknown_user", "password_unusable", "stored_hash_refused", "account_malformed",
         "api_key_refused", "user_deactivated", "realm_deactivated", "password_auth_disabled", "password_reset_required", "rate_limited",
         "token_refused", "wrong_api_key", "api_key_changed",
+        "directory_unavailable", "directory_disabled", "directory_access_denied", "directory_email_invalid", "account_not_created",
     ];
 
     /// <summary>As it stands in metrics, logs and the audit trail.</summary>
     public static string Name(this LoginOutcome outcome) => Names[(int)outcome];
 
     public static IReadOnlyList<string> All => Names;
+
+    /// <summary>
+    /// How much a backend's refusal says, where several refuse: of an account that may not be used after a right password most, then that
+    /// one was away, then what a password met, and least that nobody knows the name.
+    /// </summary>
+    public static int Weight(this LoginOutcome outcome) => outcome switch
+    {
+        LoginOutcome.RealmDeactivated or LoginOutcome.UserDeactivated or LoginOutcome.PasswordResetRequired => 6,
+        LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable => 5,
+        LoginOutcome.DirectoryDisabled or LoginOutcome.DirectoryAccessDenied or LoginOutcome.DirectoryEmailInvalid or LoginOutcome.AccountNotCreated => 4,
+        LoginOutcome.StoredHashRefused or LoginOutcome.AccountMalformed => 3,
+        LoginOutcome.WrongPassword => 2,
+        LoginOutcome.PasswordAuthDisabled => -1,
+        LoginOutcome.UnknownUser => 0,
+        _ => 1,
+    };
 }

@@ -5,6 +5,8 @@ using Azure;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Audit;
+using FetchApiKeyFunction.Backends;
+using FetchApiKeyFunction.Backends.Ldap;
 using FetchApiKeyFunction.Pages;
 using FetchApiKeyFunction.Passwordless;
 using FetchApiKeyFunction.Passwords;
@@ -48,6 +50,7 @@ public sealed class Routes : IDisposable
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
 
     private readonly PasswordHasher _hasher;
+    private readonly List<LdapDirectory> _directories;
     private readonly AttemptLimiter _limiter;
     private readonly AuditTable _auditTable;
     private readonly AuditTrail _audit;
@@ -83,7 +86,14 @@ public sealed class Routes : IDisposable
         var cipher = new ApiKeyCipher(settings.ApiKeys);
         var attempts = new LoginAttempts(_limiter, settings.Attempts, settings.IsOnAzure, time, logs.CreateLogger<LoginAttempts>());
         var events = new LoginEvents(_audit, new CorrelationDigest(settings.ApiKeys), time);
-        var login = new Login(attempts, accounts, _hasher, cipher, events, logs.CreateLogger<Login>());
+        _directories = [.. settings.Ldap.Select(directory => new LdapDirectory(directory, time, logs.CreateLogger<LdapDirectory>()))];
+        var backends = new PasswordBackendsInOrder(
+            new EmailBackend(accounts, _hasher, logs.CreateLogger<EmailBackend>()),
+            _directories
+                .Select(directory => (directory.Settings, Backend: new LdapBackend(directory, accounts, cipher, time, logs.CreateLogger<LdapBackend>())))
+                .SelectMany(ldap => ldap.Settings.Realms.Select(realm => (Realm: realm, ldap)))
+                .ToDictionary(ldap => ldap.Realm, ldap => ldap.ldap, StringComparer.Ordinal));
+        var login = new Login(attempts, accounts, backends, cipher, events, logs.CreateLogger<Login>());
         clientAddress = settings.ClientAddress ?? clientAddress;
         _fetchApiKey = new FetchApiKey(realms, login, settings, clientAddress);
         _jwtLogin = new JwtLogin(realms, login, settings, clientAddress, time);
@@ -95,7 +105,7 @@ public sealed class Routes : IDisposable
         _passwordResetPage = new PasswordResetPage(
             realms, new PasswordReset(attempts, new PasswordInvitations(tables), _hasher, events, time, logs.CreateLogger<PasswordReset>()),
             settings, clientAddress);
-        _health = new Health(tables, accounts, cipher, time, logs.CreateLogger<Health>());
+        _health = new Health(tables, accounts, cipher, _directories, time, logs.CreateLogger<Health>());
         _behindFunctionsHost = behindFunctionsHost;
         _corsPolicy = CorsPolicyOf(settings);
         _cors = new CorsService(Options.Create(new CorsOptions()), logs);
@@ -132,6 +142,7 @@ public sealed class Routes : IDisposable
     {
         _stopping.Cancel();
         _hasher.Dispose();
+        _directories.ForEach(directory => directory.Dispose());
         _audit.Dispose();
         _stopping.Dispose();
     }

@@ -2,6 +2,7 @@
 
 using System.Text.Json;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Backends.Ldap;
 using FetchApiKeyFunction.Passwordless;
 using Microsoft.AspNetCore.Http;
 
@@ -33,19 +34,22 @@ public sealed class ServerSettings(RealmStore realms, Settings settings)
             return Reply.InvalidSubdomain;
         }
 
-        return Reply.Json(200, json => Write(json, realm, realm?.PublicUrl ?? origin.ToString(), IsIncompatible(request)));
+        return Reply.Json(200, json => Write(json, realm, DirectoryOf(realm), realm?.PublicUrl ?? origin.ToString(), IsIncompatible(request)));
     }
 
-    private void Write(Utf8JsonWriter json, Realm? realm, string url, bool isIncompatible)
+    private LdapSettings? DirectoryOf(Realm? realm) =>
+        realm is null ? null : settings.Ldap.FirstOrDefault(directory => directory.Realms.Contains(realm.Subdomain));
+
+    private void Write(Utf8JsonWriter json, Realm? realm, LdapSettings? directory, string url, bool isIncompatible)
     {
         var email = realm?.Backends.HasFlag(PasswordBackends.Email) ?? false;
         json.WriteString("result", "success");
         json.WriteString("msg", "");
         json.WriteStartObject("authentication_methods");
-        json.WriteBoolean("password", email);
+        json.WriteBoolean("password", email || directory is not null);
         json.WriteBoolean("dev", realm is not null && settings.DevelopmentLogin == DevelopmentLoginMode.On);
         json.WriteBoolean("email", email);
-        json.WriteBoolean("ldap", false);
+        json.WriteBoolean("ldap", directory is not null);
         foreach (var method in ExternalMethods)
         {
             json.WriteBoolean(method, false);
@@ -58,7 +62,7 @@ public sealed class ServerSettings(RealmStore realms, Settings settings)
         json.WriteBoolean("push_notifications_enabled", false);
         json.WriteBoolean("is_incompatible", isIncompatible);
         json.WriteBoolean("email_auth_enabled", email);
-        json.WriteBoolean("require_email_format_usernames", true);
+        json.WriteBoolean("require_email_format_usernames", directory is not { TakesPlainNames: true });
         json.WriteString("realm_url", url);
         if (realm is not null)
         {

@@ -3,6 +3,7 @@
 using System.Globalization;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Backends.Ldap;
 using FetchApiKeyFunction.Passwordless;
 using FetchApiKeyFunction.Passwords;
 using FetchApiKeyFunction.Telemetry;
@@ -71,6 +72,9 @@ public sealed class Settings
     /// <summary>CorsAllowedOrigins: origins separated by commas, or *. Empty: no CORS headers, no preflight.</summary>
     public IReadOnlyList<string> CorsAllowedOrigins { get; init; } = [];
 
+    /// <summary>Ldap__ID__NAME.</summary>
+    public IReadOnlyList<LdapSettings> Ldap { get; init; } = [];
+
     public TelemetrySettings Telemetry { get; init; } = new();
 
     /// <summary>DevelopmentLogin: false, true or refuse.</summary>
@@ -115,6 +119,7 @@ public sealed class Settings
             ClientAddress = reader.ClientAddress(),
             IsOnAzure = !string.IsNullOrEmpty(configuration[AzureHostVariable]),
             CorsAllowedOrigins = reader.Origins("CorsAllowedOrigins"),
+            Ldap = LdapSettings.Read(configuration, answersRequests, reader.Faults),
             Telemetry = reader.Telemetry(),
             AuditRetention = TimeSpan.FromDays(reader.Integer("Audit:retentionDays", 400, 1, 3650)),
             DevelopmentLogin = reader.DevelopmentLogin(),

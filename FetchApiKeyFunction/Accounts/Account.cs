@@ -10,7 +10,7 @@ namespace FetchApiKeyFunction.Accounts;
 
 /// <summary>
 /// An account. Row: PartitionKey <see cref="PartitionOf"/>, RowKey "account"; columns Email, PasswordHash, ApiKey
-/// (strings), UserId, Role (32-bit integers), IsActive (boolean), Created (date and time). Each account is a partition
+/// and, where known, FullName (strings), UserId, Role (32-bit integers), IsActive (boolean), Created (date and time). Each account is a partition
 /// of its own: none is hot, and what else belongs to the account can be read and settled together with it.
 /// </summary>
 /// <param name="Subdomain">Of its realm.</param>
@@ -41,6 +41,9 @@ public sealed partial record Account(
     public const int Member = 400;
     public const int Guest = 600;
 
+    /// <summary>As a directory has it; empty where nobody said.</summary>
+    public string FullName { get; init; } = "";
+
     /// <summary>Of the row that was read; what a change is conditional on.</summary>
     public ETag ETag { get; init; }
 
@@ -59,8 +62,11 @@ public sealed partial record Account(
     /// The subdomain, a full stop and 64 hexadecimal digits of SHA-256 over the canonical address: whatever was typed,
     /// a key of known length and harmless characters. The full stop, which no subdomain has, ends a realm's range.
     /// </summary>
-    public static string PartitionOf(string subdomain, EmailAddress email) =>
-        $"{subdomain}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(email.Canonical)))}";
+    public static string PartitionOf(string subdomain, EmailAddress email) => PartitionOf(subdomain, email.Canonical);
+
+    /// <summary>The same of a name in its canonical form, which an account has only if it is an address.</summary>
+    public static string PartitionOf(string subdomain, string canonicalName) =>
+        $"{subdomain}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonicalName)))}";
 
     /// <summary>Null for a row that lacks what a login needs.</summary>
     public static Account? From(string subdomain, TableEntity row) =>
@@ -72,10 +78,22 @@ public sealed partial record Account(
                 row.GetInt32("Role") ?? Member, row.GetDateTimeOffset("Created") ?? DateTimeOffset.MinValue)
             {
                 ETag = row.ETag,
+                FullName = row.GetString("FullName") ?? "",
             }
             : null;
 
-    public TableEntity ToRow(EmailAddress email) => new(PartitionOf(Subdomain, email), Row)
+    public TableEntity ToRow(EmailAddress email)
+    {
+        var row = NewRow(email);
+        if (FullName.Length > 0)
+        {
+            row["FullName"] = FullName;
+        }
+
+        return row;
+    }
+
+    private TableEntity NewRow(EmailAddress email) => new(PartitionOf(Subdomain, email), Row)
     {
         ["UserId"] = UserId,
         ["Email"] = Email,

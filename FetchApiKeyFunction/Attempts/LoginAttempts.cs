@@ -4,6 +4,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Backends;
 using FetchApiKeyFunction.Telemetry;
 using Microsoft.Extensions.Logging;
 
@@ -62,12 +63,15 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     /// <summary>The key of an account's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
 
+    /// <summary>The same of a name that need not be an address.</summary>
+    private static string KeyOf(string subdomain, LoginName name) => Account.PartitionOf(subdomain, name.Canonical);
+
     /// <summary>
     /// Counts the attempt in both buckets, or in that of the address where no account is named; or says after which time another
     /// may be made.
     /// </summary>
     public async Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(
-        string subdomain, EmailAddress? email, ClientAddress address, CancellationToken cancellation)
+        string subdomain, LoginName? name, ClientAddress address, CancellationToken cancellation)
     {
         var addressKey = KeyOf(address);
         if (RememberedBlock(addressKey) is { } blocked)
@@ -76,7 +80,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
 
         var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
-        var ofAccount = email is null ? Task.FromResult(default(ReservationOutcome)) : limiter.ReserveAsync(KeyOf(subdomain, email), _account, cancellation);
+        var ofAccount = name is null ? Task.FromResult(default(ReservationOutcome)) : limiter.ReserveAsync(KeyOf(subdomain, name), _account, cancellation);
         try
         {
             await Task.WhenAll(ofAddress, ofAccount);
@@ -89,7 +93,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
 
         var (addressOutcome, accountOutcome) = (await ofAddress, await ofAccount);
-        if (addressOutcome.Reservation is { } addressReservation && (email is null || accountOutcome.Reservation is not null))
+        if (addressOutcome.Reservation is { } addressReservation && (name is null || accountOutcome.Reservation is not null))
         {
             return (new LoginAttempt(accountOutcome.Reservation, addressReservation), TimeSpan.Zero);
         }
@@ -100,7 +104,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
             Remember(addressKey, addressOutcome.RetryAfter);
         }
 
-        if (email is not null && accountOutcome.Reservation is null)
+        if (name is not null && accountOutcome.Reservation is null)
         {
             Instruments.AttemptBlocked("account");
         }
@@ -116,7 +120,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
 
     /// <summary>The same for what concerns no name that anybody typed: the address's bucket alone.</summary>
     public Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(ClientAddress address, CancellationToken cancellation) =>
-        BeginAsync(subdomain: "", email: null, address, cancellation);
+        BeginAsync(subdomain: "", name: null, address, cancellation);
 
     /// <summary>Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.</summary>
     public async Task ForgetAsync(string subdomain, EmailAddress email)
@@ -170,9 +174,9 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
     }
 
-    /// <param name="email">Null where the address alone is limited.</param>
-    public RateLimit Exhausted(EmailAddress? email, ClientAddress address, TimeSpan retryAfter) =>
-        new((email is null ? PolicyFor(address) : _account).Limit, 0, time.GetUtcNow() + retryAfter);
+    /// <param name="name">Null where the address alone is limited.</param>
+    public RateLimit Exhausted(LoginName? name, ClientAddress address, TimeSpan retryAfter) =>
+        new((name is null ? PolicyFor(address) : _account).Limit, 0, time.GetUtcNow() + retryAfter);
 
     private static string KeyOf(ClientAddress address) => $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
 

@@ -3,6 +3,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKeyFunction.Accounts;
+using FetchApiKeyFunction.Backends;
 
 namespace FetchApiKeyFunction.Audit;
 
@@ -25,13 +26,16 @@ public sealed class CorrelationDigest
     }
 
     /// <summary>32 hexadecimal digits.</summary>
-    public string OfAccount(string subdomain, EmailAddress email) => Digest(_writing, AccountText(subdomain, email));
+    public string OfAccount(string subdomain, EmailAddress email) => Digest(_writing, AccountText(subdomain, email.Canonical));
+
+    /// <summary>The same of a name that need not be an address.</summary>
+    public string OfAccount(string subdomain, LoginName name) => Digest(_writing, AccountText(subdomain, name.Canonical));
 
     /// <param name="bucket">A client's address as <see cref="Attempts.ClientAddress"/> has it.</param>
     public string OfClient(string bucket) => Digest(_writing, ClientText(bucket));
 
     /// <summary>The account's digests under every configured key.</summary>
-    public IReadOnlyList<string> AllOfAccount(string subdomain, EmailAddress email) => All(AccountText(subdomain, email));
+    public IReadOnlyList<string> AllOfAccount(string subdomain, EmailAddress email) => All(AccountText(subdomain, email.Canonical));
 
     /// <summary>The client's digests under every configured key.</summary>
     public IReadOnlyList<string> AllOfClient(string bucket) => All(ClientText(bucket));
@@ -39,7 +43,7 @@ public sealed class CorrelationDigest
     private static byte[] Derive(byte[] key) =>
         HKDF.DeriveKey(HashAlgorithmName.SHA256, key, ApiKeySettings.KeyBytes, info: "FetchApiKeyFunction correlation digest"u8.ToArray());
 
-    private static string AccountText(string subdomain, EmailAddress email) => $"account\0{subdomain}\0{email.Canonical}";
+    private static string AccountText(string subdomain, string canonicalName) => $"account\0{subdomain}\0{canonicalName}";
 
     private static string ClientText(string bucket) => $"client\0{bucket}";
 

@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using FetchApiKeyFunction.Attempts;
+using FetchApiKeyFunction.Backends;
 using FetchApiKeyFunction.Telemetry;
 
 namespace FetchApiKeyFunction.Audit;
@@ -13,17 +14,22 @@ namespace FetchApiKeyFunction.Audit;
 public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, TimeProvider time)
 {
     /// <param name="granted">The kind of event that it is where nothing was refused.</param>
-    /// <param name="email">Null where no account was named.</param>
+    /// <param name="name">Null where no account was named.</param>
     /// <param name="attempt">Null where nothing was limited.</param>
     public void Judged(
-        string granted, string subdomain, EmailAddress? email, ClientAddress address, LoginAttempt? attempt, LoginResult result, string invocation)
+        string granted, string subdomain, LoginName? name, ClientAddress address, LoginAttempt? attempt, LoginResult result, string invocation)
     {
         Ended(result.Outcome, subdomain);
         var happened = new SecurityEvent(
             time.GetUtcNow(), result.IsGranted ? granted : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.Account?.UserId,
-            email is null ? "" : digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
+            NameIn(result, name) is { } named ? digest.OfAccount(subdomain, named) : "", digest.OfClient(address.Bucket), Actor: "", invocation);
         Activity.Current?.SetTag("fetch_api_key.account", happened.Account);
         trail.Record(happened);
+        if (result.IsNewAccount)
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AccountCreated });
+        }
+
         if (!result.IsFailure)
         {
             return;
@@ -55,6 +61,10 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
             trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
         }
     }
+
+    /// <summary>The account's address, so that it is found by that whatever name a directory knows its owner by; else the typed name.</summary>
+    private static LoginName? NameIn(LoginResult result, LoginName? name) =>
+        name is not null && result.Account is { } account && EmailAddress.TryParse(account.Email) is { } email ? email : name;
 
     public static void Ended(LoginOutcome outcome, string realm)
     {

@@ -16,6 +16,9 @@ public static class SecurityEventKind
     public const string AccountLocked = "account_locked";
     public const string AddressLocked = "address_locked";
 
+    /// <summary>A login whose account a directory's entry was made into.</summary>
+    public const string AccountCreated = "account_created";
+
     public const string PasswordChanged = "password_changed";
     public const string ApiKeyChanged = "api_key_changed";
 
@@ -28,7 +31,7 @@ public static class SecurityEventKind
 
     public static IReadOnlyList<string> All { get; } =
     [
-        Login, LoginRefused, TokenLogin, DevelopmentLogin, AccountLocked, AddressLocked, PasswordChanged, ApiKeyChanged, PasswordResetRefused,
+        Login, LoginRefused, TokenLogin, DevelopmentLogin, AccountLocked, AddressLocked, AccountCreated, PasswordChanged, ApiKeyChanged, PasswordResetRefused,
         SealingKeyRotated, OperatorAct,
     ];
 }

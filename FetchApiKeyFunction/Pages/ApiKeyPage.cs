@@ -38,7 +38,7 @@ public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings
         {
             var username = form.TakeText("username") ?? "";
             using var password = form.TakePassword("password");
-            if (EmailAddress.TryParse(username) is not { } email)
+            if (login.NameOf(realm, username) is not { } name)
             {
                 return Form(400, realm, username, "Enter a valid e-mail address.", "username");
             }
@@ -49,7 +49,7 @@ public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings
             }
 
             var client = ClientAddress.Of(request.HttpContext, clientAddress);
-            var result = await login.TryAsync(realm, email, password, client, Routes.InvocationOf(request), cancellation);
+            var result = await login.TryAsync(realm, name, password, client, Routes.InvocationOf(request), cancellation);
             return ReplyTo(result, realm, realm.PublicUrl ?? origin.ToString(), username).With(result.RateLimit);
         }
     }
@@ -59,7 +59,7 @@ public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings
     {
         LoginOutcome.LoggedIn => Reply.Download(Zuliprc.Write(result.Account!.Email, result.ApiKey, site), Zuliprc.FileName),
         LoginOutcome.RateLimited => HtmlPage.RateLimited(realm, result.RetryAfter),
-        LoginOutcome.Unavailable => HtmlPage.Unavailable,
+        LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable => HtmlPage.Unavailable,
         LoginOutcome.PasswordAuthDisabled => Notice(realm, "Logging in with a password is switched off in this organization."),
         LoginOutcome.RealmDeactivated => Notice(realm, "This organization has been deactivated."),
         LoginOutcome.UserDeactivated => Notice(realm, "Your account is deactivated. Ask the people who run this organization."),

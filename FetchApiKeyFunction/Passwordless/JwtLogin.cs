@@ -58,7 +58,7 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
 
             var reading = default(TokenReading);
             var result = await login.LimitAsync(
-                SecurityEventKind.TokenLogin, realm, email: null, ClientAddress.Of(request.HttpContext, clientAddress), Routes.InvocationOf(request),
+                SecurityEventKind.TokenLogin, realm, name: null, ClientAddress.Of(request.HttpContext, clientAddress), Routes.InvocationOf(request),
                 async () =>
                 {
                     reading = await validator.ReadAsync(token);

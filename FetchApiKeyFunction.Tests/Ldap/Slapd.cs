@@ -1,0 +1,167 @@
+// OpenLDAP's slapd from Debian's package, with a directory of people, a certificate and ports of its own. No service of the machine's is touched.
+
+using System.Net;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using FetchApiKeyFunction.Backends.Ldap;
+using FetchApiKeyFunction.Operator;
+using FetchApiKeyFunction.Tests.Hosts;
+
+namespace FetchApiKeyFunction.Tests.Ldap;
+
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SlapdFactAttribute : FactAttribute
+{
+    public SlapdFactAttribute() => Skip = Slapd.Skip;
+}
+
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class SlapdTheoryAttribute : TheoryAttribute
+{
+    public SlapdTheoryAttribute() => Skip = Slapd.Skip;
+}
+
+internal sealed class Slapd : IAsyncDisposable
+{
+    public const string ReaderDn = "cn=reader,dc=example,dc=com";
+    public const string ReaderPassword = "canary-bind-password";
+    public const string People = "ou=people,dc=example,dc=com";
+
+    private static readonly string Sources = Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction.Tests", "Ldap");
+    private static readonly Lazy<Task<string>> Unpacked = new(() =>
+        DebianPackages.UnpackAsync("slapd", "slapd", "libldap-2.5-0", "libsasl2-2", "libltdl7", "libwrap0", "libnsl2", "libtirpc3"));
+
+    private readonly string _folder;
+    private readonly string _root;
+    private ProcessRun? _run;
+
+    private Slapd(string folder, string root)
+    {
+        (_folder, _root) = (folder, root);
+        (Port, TlsPort) = (Azurite.FreePort(), Azurite.FreePort());
+    }
+
+    /// <summary>Null where the tests run, else why they do not.</summary>
+    public static string? Skip { get; } = DebianPackages.WhyNotUnpack() ?? OpenLdapLibrary.WhyNot();
+
+    public int Port { get; }
+
+    public int TlsPort { get; }
+
+    /// <summary>Of whoever signed the server's certificate, and of somebody else.</summary>
+    public string Authority => Path.Combine(_folder, "authority.pem");
+
+    public string ForeignAuthority => Path.Combine(_folder, "foreign.pem");
+
+    public static async Task<Slapd> StartAsync()
+    {
+        var slapd = new Slapd(Directory.CreateTempSubdirectory("fetch-api-key-slapd-").FullName, await Unpacked.Value);
+        await slapd.WriteAsync();
+        using (var add = slapd.Run("-Tadd", "-f", slapd.Conf, "-l", Path.Combine(Sources, "directory.ldif")))
+        {
+            Assert.True(await add.ExitCodeAsync() == 0, add.Output);
+        }
+
+        await slapd.StartAgainAsync();
+        return slapd;
+    }
+
+    public async Task StartAgainAsync()
+    {
+        // 127.0.0.2 is this machine, too, and is not named in the certificate.
+        _run = Run("-d", "0", "-f", Conf, "-h", $"ldap://127.0.0.1:{Port} ldaps://127.0.0.1:{TlsPort} ldaps://127.0.0.2:{TlsPort}");
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!await AcceptsAsync())
+        {
+            Assert.False(_run.HasExited, $"slapd ended: {_run.Output}");
+            await Task.Delay(20, limit.Token);
+        }
+    }
+
+    public void Stop()
+    {
+        _run?.Dispose();
+        _run = null;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        Stop();
+        Directory.Delete(_folder, recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    private string Conf => Path.Combine(_folder, "slapd.conf");
+
+    private ProcessRun Run(params string[] arguments) => ProcessRun.Start(
+        Path.Combine(_root, "usr/sbin/slapd"), arguments,
+        new Dictionary<string, string>
+        {
+            ["LD_LIBRARY_PATH"] = string.Join(':', Directory.GetDirectories(Path.Combine(_root, "usr/lib"), "*-linux-gnu").Append(Path.Combine(_root, "usr/lib/ldap"))),
+        },
+        _folder);
+
+    private async Task<bool> AcceptsAsync()
+    {
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(IPAddress.Loopback, Port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    private async Task WriteAsync()
+    {
+        Directory.CreateDirectory(Path.Combine(_folder, "data"));
+        await WriteCertificatesAsync();
+        await File.WriteAllTextAsync(Conf, $"""
+            include {_root}/etc/ldap/schema/core.schema
+            include {_root}/etc/ldap/schema/cosine.schema
+            include {_root}/etc/ldap/schema/inetorgperson.schema
+            include {Sources}/directory.schema
+            modulepath {_root}/usr/lib/ldap
+            moduleload back_mdb
+            TLSCertificateFile {_folder}/server.pem
+            TLSCertificateKeyFile {_folder}/server.key
+            database mdb
+            suffix "dc=example,dc=com"
+            directory {_folder}/data
+            access to attrs=userPassword by anonymous auth by * none
+            access to * by dn.exact="{ReaderDn}" read by anonymous auth by * none
+
+            """);
+    }
+
+    private async Task WriteCertificatesAsync()
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        using var authorityKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var authority = NewAuthority("CN=Authority", authorityKey, now);
+        using var foreignKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using var foreign = NewAuthority("CN=Another authority", foreignKey, now);
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=directory", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddDnsName("localhost");
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        using var server = request.Create(authority, now.AddMinutes(-5), now.AddDays(1), [1, 2, 3, 4]);
+        await File.WriteAllTextAsync(Authority, authority.ExportCertificatePem());
+        await File.WriteAllTextAsync(ForeignAuthority, foreign.ExportCertificatePem());
+        await File.WriteAllTextAsync(Path.Combine(_folder, "server.pem"), server.ExportCertificatePem());
+        await File.WriteAllTextAsync(Path.Combine(_folder, "server.key"), key.ExportPkcs8PrivateKeyPem());
+    }
+
+    private static X509Certificate2 NewAuthority(string name, ECDsa key, DateTimeOffset now)
+    {
+        var request = new CertificateRequest(name, key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, false, 0, critical: true));
+        return request.CreateSelfSigned(now.AddMinutes(-10), now.AddDays(2));
+    }
+}

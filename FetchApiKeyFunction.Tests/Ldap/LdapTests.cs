@@ -275,7 +275,7 @@ public sealed class LdapTests : IAsyncLifetime
         using var proxy = new DirectoryProxy(encryption == "tls" ? _slapd.TlsPort : _slapd.Port);
         await AddAsync("", 3, "hamlet@example.com", await Organisation.HashAsync(Local));
         var server = await StartAsync(
-            [("appendDomain", "example.com"), ("order", "email,ldap"), ("connections", "2"), ("autoCreate", "true"), ("connectTimeoutMs", "300"), ("operationTimeoutMs", "300"),
+            [("appendDomain", "example.com"), ("order", "email,ldap"), ("connections", "2"), ("autoCreate", "true"), ("connectTimeoutMs", "1000"), ("operationTimeoutMs", "1000"),
             ("uri", $"{(encryption == "tls" ? "ldaps" : "ldap")}://localhost:{proxy.Port}"), .. Trust(encryption)]);
         Assert.Equal(200, (await server.LogInAsync("horatio", "canary-horatio")).Status);
         proxy.IsSilent = true;

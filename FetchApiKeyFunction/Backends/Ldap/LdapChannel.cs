@@ -101,9 +101,13 @@ internal sealed class LdapChannel : IDisposable
             Dispose();
             await Task.WhenAll(up, down);
         }
-        catch (Exception fault) when (fault is IOException or SocketException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception fault) when (fault is IOException or SocketException or OperationCanceledException or ObjectDisposedException or AuthenticationException)
         {
-            // Cut, or one side has gone; the library meets the end of its connection.
+            // Cut, or one side has gone.
+        }
+        finally
+        {
+            // The library meets the end of its connection.
             Dispose();
         }
     }

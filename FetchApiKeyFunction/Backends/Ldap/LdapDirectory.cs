@@ -224,15 +224,16 @@ public sealed class LdapDirectory : IDisposable
     {
         private Bound? _search;
 
-        /// <summary>On the standing connection, which is made anew, once, where the directory has closed it meanwhile.</summary>
+        /// <summary>On the standing connection, which is made anew, once, where the directory has closed it meanwhile, and not where it is silent.</summary>
         public SearchResponse Search(SearchRequest request, CancellationToken limit)
         {
             var isFresh = _search is null;
+            var begun = time.GetTimestamp();
             try
             {
                 return SearchOnce(request, limit);
             }
-            catch (LdapException) when (!isFresh && !limit.IsCancellationRequested)
+            catch (LdapException) when (!isFresh && !limit.IsCancellationRequested && time.GetElapsedTime(begun) < settings.OperationTimeout)
             {
                 return SearchOnce(request, limit);
             }

@@ -49,6 +49,9 @@ public enum LoginOutcome
 
     /// <summary>... but no account, and the settings make none.</summary>
     AccountNotCreated,
+
+    /// <summary>... but the account here, or the realm, is deactivated, which a directory's people are not told (contract section 9).</summary>
+    AccountInactive,
 }
 
 public static class LoginOutcomes
@@ -58,7 +61,7 @@ public static class LoginOutcomes
         "unavailable", "logged_in", "wrong_password", "unknown_user", "password_unusable", "stored_hash_refused", "account_malformed",
         "api_key_refused", "user_deactivated", "realm_deactivated", "password_auth_disabled", "password_reset_required", "rate_limited",
         "token_refused", "wrong_api_key", "api_key_changed",
-        "directory_unavailable", "directory_disabled", "directory_access_denied", "directory_email_invalid", "account_not_created",
+        "directory_unavailable", "directory_disabled", "directory_access_denied", "directory_email_invalid", "account_not_created", "account_inactive",
     ];
 
     /// <summary>As it stands in metrics, logs and the audit trail.</summary>
@@ -74,7 +77,8 @@ public static class LoginOutcomes
     {
         LoginOutcome.RealmDeactivated or LoginOutcome.UserDeactivated or LoginOutcome.PasswordResetRequired => 6,
         LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable => 5,
-        LoginOutcome.DirectoryDisabled or LoginOutcome.DirectoryAccessDenied or LoginOutcome.DirectoryEmailInvalid or LoginOutcome.AccountNotCreated => 4,
+        LoginOutcome.DirectoryDisabled or LoginOutcome.DirectoryAccessDenied or LoginOutcome.DirectoryEmailInvalid or LoginOutcome.AccountNotCreated
+            or LoginOutcome.AccountInactive => 4,
         LoginOutcome.StoredHashRefused or LoginOutcome.AccountMalformed => 3,
         LoginOutcome.WrongPassword => 2,
         LoginOutcome.PasswordAuthDisabled => -1,

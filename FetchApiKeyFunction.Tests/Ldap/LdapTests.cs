@@ -160,14 +160,15 @@ public sealed class LdapTests : IAsyncLifetime
     }
 
     [SlapdFact]
-    public async Task Deactivation_is_told_to_who_has_the_right_password_alone()
+    public async Task A_deactivated_account_or_realm_is_refused_like_a_wrong_password_and_recorded_as_what_it_is()
     {
         await AddAsync("", 7, "gertrude@example.com", "!", isActive: false);
         var server = await StartAsync(("appendDomain", "example.com"), ("autoCreate", "true"), ("realms", "@,closed"));
 
-        Assert.Equal((401, Golden("E9")), await BodyAsync(server, "gertrude", "canary-gertrude"));
+        Assert.Equal((401, Golden("E5")), await BodyAsync(server, "gertrude", "canary-gertrude"));
+        Assert.Equal("account_inactive", (await EventsAsync(1, "gertrude@example.com"))[0].Outcome);
         Assert.Equal((401, Golden("E5")), await BodyAsync(server, "gertrude", "wrong"));
-        Assert.Equal((401, Golden("E11")), await BodyAsync(server, "hamlet", "canary-hamlet", "closed.zulip.example.com"));
+        Assert.Equal((401, Golden("E5")), await BodyAsync(server, "hamlet", "canary-hamlet", "closed.zulip.example.com"));
         Assert.Equal((401, Golden("E5")), await BodyAsync(server, "hamlet", "wrong", "closed.zulip.example.com"));
         Assert.Null((await _accounts.FindAsync("closed", Parse("hamlet@example.com"), CancellationToken.None)).Account);
     }

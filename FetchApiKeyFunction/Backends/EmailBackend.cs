@@ -28,7 +28,7 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, I
             return new BackendVerdict(CauseOf(account, isMalformed, refused), account);
         }
 
-        var right = BackendVerdict.Right(check.Realm, account);
+        var right = new BackendVerdict(Login.RefuseDeactivated(check.Realm, account)?.Outcome ?? LoginOutcome.LoggedIn, account);
         return right.Outcome == LoginOutcome.LoggedIn && verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, check, cancellation)
             ? new BackendVerdict(LoginOutcome.PasswordResetRequired, account)
             : right;

@@ -17,10 +17,6 @@ public sealed record BackendVerdict(LoginOutcome Outcome, Account? Account)
 {
     /// <summary>The account was made by this login.</summary>
     public bool IsNew { get; init; }
-
-    /// <summary>Of an account whose password was right.</summary>
-    public static BackendVerdict Right(Realm realm, Account account) =>
-        new(Login.RefuseDeactivated(realm, account)?.Outcome ?? LoginOutcome.LoggedIn, account);
 }
 
 /// <summary>

@@ -114,10 +114,10 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
 
         if (account is not null)
         {
-            return BackendVerdict.Right(realm, account);
+            return Verdict(realm, account);
         }
 
-        return !realm.IsActive ? new BackendVerdict(LoginOutcome.RealmDeactivated, null)
+        return !realm.IsActive ? new BackendVerdict(LoginOutcome.AccountInactive, null)
             : !_settings.AutoCreate ? new BackendVerdict(LoginOutcome.AccountNotCreated, null)
             : await CreateAsync(realm, email, FullNameOf(entry), cancellation);
     }
@@ -180,7 +180,7 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
                     return new BackendVerdict(LoginOutcome.LoggedIn, account) { IsNew = true };
 
                 case Addition.EmailTaken when (await accounts.FindAsync(realm.Subdomain, email, cancellation)).Account is { } there:
-                    return BackendVerdict.Right(realm, there);
+                    return Verdict(realm, there);
 
                 default:
                     break;
@@ -189,6 +189,9 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
 
         return new BackendVerdict(LoginOutcome.Unavailable, null);
     }
+
+    private static BackendVerdict Verdict(Realm realm, Account account) =>
+        new(realm.IsActive && account.IsActive ? LoginOutcome.LoggedIn : LoginOutcome.AccountInactive, account);
 
     private static bool Same(string one, string other) => LoginName.CanonicalOf(one) == LoginName.CanonicalOf(other);
 }

@@ -22,8 +22,14 @@ public readonly record struct AccountReading(Account? Account, bool IsMalformed)
 
 public sealed class AccountStore(AccountTables tables)
 {
-    /// <summary>Much longer than the writing of an account can take, retries included.</summary>
-    private static readonly TimeSpan ClaimLifetime = TimeSpan.FromMinutes(1);
+    /// <summary>Much longer than the writing of an account can take, three tries of <see cref="AccountTables.BulkPatience"/> included.</summary>
+    private static readonly TimeSpan ClaimLifetime = TimeSpan.FromMinutes(5);
+
+    /// <summary>What Table Storage takes in one transaction.</summary>
+    public const int MaxBatch = 100;
+
+    /// <summary>What a claim points at whose account was deleted: no account.</summary>
+    private const string Retired = "";
 
     /// <summary>One point read.</summary>
     public Task<AccountReading> FindAsync(string subdomain, EmailAddress email, CancellationToken cancellation) =>
@@ -79,15 +85,26 @@ public sealed class AccountStore(AccountTables tables)
         var filter = TableClient.CreateQueryFilter($"PartitionKey eq {UserIdPartition(subdomain)}");
         await foreach (var row in tables.UserIds.QueryAsync<TableEntity>(filter, maxPerPage: 1, cancellationToken: cancellation))
         {
-            return checked(int.MaxValue - int.Parse(row.RowKey, CultureInfo.InvariantCulture) + 1);
+            return checked(UserIdOf(row) + 1);
         }
 
         return 1;
     }
 
+    /// <summary>User ids whose accounts were deleted; see <see cref="DeleteAsync"/>.</summary>
+    public async IAsyncEnumerable<int> RetiredUserIdsAsync(
+        string subdomain, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        var filter = TableClient.CreateQueryFilter($"PartitionKey eq {UserIdPartition(subdomain)} and Account eq {Retired}");
+        await foreach (var row in tables.UserIds.QueryAsync<TableEntity>(filter, cancellationToken: cancellation))
+        {
+            yield return UserIdOf(row);
+        }
+    }
+
     /// <summary>
     /// Adds an account and the row that makes its user id unique: first the id, then the account. Where a process died
-    /// between the two, the id row points at an account that does not have that id, and a minute later whoever wants the id takes it over.
+    /// between the two, the id row points at an account that does not have that id, and five minutes later whoever wants the id takes it over.
     /// </summary>
     public async Task<Addition> AddAsync(Account account, EmailAddress email, CancellationToken cancellation)
     {
@@ -97,6 +114,58 @@ public sealed class AccountStore(AccountTables tables)
             return Addition.UserIdTaken;
         }
 
+        return await AddClaimedAsync(account, row, cancellation);
+    }
+
+    /// <summary>
+    /// Adds up to <see cref="MaxBatch"/> accounts of one realm: their claims in one transaction, all or none, then every account at
+    /// once, so that a claim waits no longer for its account than a claim of <see cref="AddAsync"/> does. Where one of the ids is claimed
+    /// already, by an earlier run that was interrupted or by somebody else, each account is added by itself.
+    /// </summary>
+    /// <returns>What became of each, in their order.</returns>
+    public async Task<IReadOnlyList<Addition>> AddAllAsync(IReadOnlyList<Account> accounts, CancellationToken cancellation)
+    {
+        var rows = accounts.Select(account => (Account: account, Email: EmailAddress.TryParse(account.Email)!)).ToList();
+        try
+        {
+            await tables.UserIds.SubmitTransactionAsync(
+                rows.Select(each => new TableTransactionAction(
+                    TableTransactionActionType.Add, Claim(each.Account, Account.PartitionOf(each.Account.Subdomain, each.Email)))),
+                cancellation);
+        }
+        catch (RequestFailedException fault) when (fault.Status == 409)
+        {
+            return await Task.WhenAll(rows.Select(each => AddAsync(each.Account, each.Email, cancellation)));
+        }
+
+        return await Task.WhenAll(rows.Select(each => AddClaimedAsync(each.Account, each.Account.ToRow(each.Email), cancellation)));
+    }
+
+    /// <summary>
+    /// Deletes an account, and a link to choose its password. Its user id is never given again, so that what is recorded under it stays one person's: the claim loses
+    /// the address's digest and stays. That comes first, so that a process which dies in between leaves an account that can be
+    /// deleted again, and no id that somebody else could take.
+    /// </summary>
+    /// <returns>False when the row has changed since it was read.</returns>
+    public async Task<bool> DeleteAsync(Account account, EmailAddress email, CancellationToken cancellation)
+    {
+        var claim = Claim(account, Retired);
+        await tables.UserIds.UpsertEntityAsync(claim, TableUpdateMode.Replace, cancellation);
+        var partition = Account.PartitionOf(account.Subdomain, email);
+        using var link = await tables.Accounts.DeleteEntityAsync(partition, PasswordInvitation.Row, cancellationToken: cancellation);
+        try
+        {
+            using var answer = await tables.Accounts.DeleteEntityAsync(partition, Account.Row, account.ETag, cancellation);
+            return true;
+        }
+        catch (RequestFailedException fault) when (fault.Status == 412)
+        {
+            return false;
+        }
+    }
+
+    private async Task<Addition> AddClaimedAsync(Account account, TableEntity row, CancellationToken cancellation)
+    {
         try
         {
             await tables.Accounts.AddEntityAsync(row, cancellation);
@@ -154,7 +223,7 @@ public sealed class AccountStore(AccountTables tables)
 
     private async Task<bool> ClaimUserIdAsync(Account account, string accountPartition, CancellationToken cancellation)
     {
-        var claim = new TableEntity(UserIdPartition(account.Subdomain), UserIdRow(account.UserId)) { ["Account"] = accountPartition };
+        var claim = Claim(account, accountPartition);
         try
         {
             await tables.UserIds.AddEntityAsync(claim, cancellation);
@@ -174,6 +243,11 @@ public sealed class AccountStore(AccountTables tables)
         if (standing.GetString("Account") == claim.GetString("Account"))
         {
             return true;
+        }
+
+        if (standing.GetString("Account") == Retired)
+        {
+            return false;
         }
 
         if (now - standing.Timestamp is not { } age || age < ClaimLifetime)
@@ -198,6 +272,11 @@ public sealed class AccountStore(AccountTables tables)
             return false;
         }
     }
+
+    private static TableEntity Claim(Account account, string holder) =>
+        new(UserIdPartition(account.Subdomain), UserIdRow(account.UserId)) { ["Account"] = holder };
+
+    private static int UserIdOf(TableEntity row) => int.MaxValue - int.Parse(row.RowKey, CultureInfo.InvariantCulture);
 
     private static string UserIdPartition(string subdomain) => subdomain + ".";
 

@@ -45,7 +45,14 @@ public sealed class AccountTables
     /// <summary>See <see cref="FetchApiKeyFunction.Audit.AuditTable"/>.</summary>
     public TableClient Audit { get; }
 
-    public static AccountTables Open(StorageSettings settings)
+    /// <summary>What a login waits for one answer of the store; three times at the most.</summary>
+    private static readonly TimeSpan LoginPatience = TimeSpan.FromSeconds(3);
+
+    /// <summary>What a command that reads or writes everything waits, for whom a busy store is better than none.</summary>
+    public static readonly TimeSpan BulkPatience = TimeSpan.FromSeconds(30);
+
+    /// <param name="patience">How long each answer may take; null for what is right for a login.</param>
+    public static AccountTables Open(StorageSettings settings, TimeSpan? patience = null)
     {
         var options = new TableClientOptions
         {
@@ -55,7 +62,7 @@ public sealed class AccountTables
                 MaxRetries = 2,
                 Delay = TimeSpan.FromMilliseconds(100),
                 MaxDelay = TimeSpan.FromSeconds(1),
-                NetworkTimeout = TimeSpan.FromSeconds(3),
+                NetworkTimeout = patience ?? LoginPatience,
             },
             // Addresses of rows and headers of requests belong in nobody's log.
             Diagnostics = { IsLoggingEnabled = false, IsTelemetryEnabled = false, IsDistributedTracingEnabled = false },
@@ -69,12 +76,16 @@ public sealed class AccountTables
     }
 
     /// <summary>Makes the tables that are not there yet.</summary>
-    public async Task CreateAsync(CancellationToken cancellation)
+    /// <returns>Their names.</returns>
+    public async Task<IReadOnlyList<string>> CreateAsync(CancellationToken cancellation)
     {
-        foreach (var name in Names)
+        var missing = await MissingAsync(cancellation);
+        foreach (var name in missing)
         {
-            await _service.CreateTableIfNotExistsAsync(_prefix + name, cancellation);
+            await _service.CreateTableIfNotExistsAsync(name, cancellation);
         }
+
+        return missing;
     }
 
     /// <summary>
@@ -92,6 +103,14 @@ public sealed class AccountTables
     /// <exception cref="MissingTablesException">At least one does not exist.</exception>
     public async Task CheckNowAsync(CancellationToken cancellation)
     {
+        if (await MissingAsync(cancellation) is { Count: > 0 } missing)
+        {
+            throw new MissingTablesException(missing);
+        }
+    }
+
+    private async Task<IReadOnlyList<string>> MissingAsync(CancellationToken cancellation)
+    {
         var wanted = Names.Select(name => _prefix + name).ToList();
         var filter = string.Join(" or ", wanted.Select(name => $"TableName eq '{name}'"));
         await foreach (var table in _service.QueryAsync(filter, cancellationToken: cancellation))
@@ -99,10 +118,7 @@ public sealed class AccountTables
             wanted.Remove(table.Name);
         }
 
-        if (wanted.Count > 0)
-        {
-            throw new MissingTablesException(wanted);
-        }
+        return wanted;
     }
 
     private static TokenCredential Credential(StorageSettings settings) => settings switch

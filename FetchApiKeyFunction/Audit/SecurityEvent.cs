@@ -24,6 +24,8 @@ public static class SecurityEventKind
 
     /// <summary>A link to choose a new password that was refused; the outcome says why.</summary>
     public const string PasswordResetRefused = "password_reset_refused";
+    /// <summary>An operator took API keys out, of one account or of a realm.</summary>
+    public const string ApiKeyDisclosed = "api_key_disclosed";
     public const string SealingKeyRotated = "sealing_key_rotated";
 
     /// <summary>Whatever else an operator did.</summary>
@@ -31,8 +33,8 @@ public static class SecurityEventKind
 
     public static IReadOnlyList<string> All { get; } =
     [
-        Login, LoginRefused, TokenLogin, DevelopmentLogin, AccountLocked, AddressLocked, AccountCreated, PasswordChanged, ApiKeyChanged, PasswordResetRefused,
-        SealingKeyRotated, OperatorAct,
+        Login, LoginRefused, TokenLogin, DevelopmentLogin, AccountLocked, AddressLocked, AccountCreated, PasswordChanged, ApiKeyChanged, ApiKeyDisclosed,
+        PasswordResetRefused, SealingKeyRotated, OperatorAct,
     ];
 }
 

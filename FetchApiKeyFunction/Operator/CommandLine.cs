@@ -7,6 +7,7 @@ using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Audit;
 using FetchApiKeyFunction.Hosting;
+using FetchApiKeyFunction.Operator.Transfer;
 using FetchApiKeyFunction.Passwords;
 using Microsoft.Extensions.Configuration;
 
@@ -34,10 +35,21 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 {
     private const int DefaultPort = 7071;
 
+    private static readonly Dictionary<string, RecordFormat> Formats = new(StringComparer.Ordinal)
+    {
+        ["jsonl"] = RecordFormat.JsonLines,
+        ["csv"] = RecordFormat.Csv,
+        ["copy"] = RecordFormat.Copy,
+    };
+
     private readonly Option<bool> _json = new("--json") { Description = "Print JSON, one object a line.", Recursive = true };
+
+    private readonly Option<bool> _yes = new("--yes", "-y") { Description = "Do not ask." };
+    private readonly Option<string?> _format = new("--format") { Description = "jsonl, csv or copy; told from the first line without it." };
 
     public async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
     {
+        _format.AcceptOnlyFromAmong([.. Formats.Keys]);
         var parsed = Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         var invocation = new InvocationConfiguration
         {
@@ -56,6 +68,11 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
             await error.WriteLineAsync(refusal.Message);
             return ExitCode.Refused;
         }
+        catch (UsageException lack)
+        {
+            await error.WriteLineAsync(lack.Message);
+            return ExitCode.Usage;
+        }
         catch (OperationCanceledException)
         {
             return ExitCode.Refused;
@@ -72,10 +89,14 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         }
     }
 
-    private RootCommand Root() => new("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
+    private RootCommand Root()
     {
-        _json, Local(), Serve(), Probe(), Tables(), Keys(), Realms(), Users(), Audit(),
-    };
+        var root = new RootCommand("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
+        {
+            _json, Local(), Serve(), Probe(), Tables(), Keys(), Realms(), Users(), Audit(),
+        };
+        return root;
+    }
 
     // ---- Running the endpoint ----
 
@@ -164,16 +185,17 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         var file = new Argument<FileInfo>("file") { Description = "JSON lines." };
         return new Command("tables", "Tables of the account storage.")
         {
-            Verb("create", "Make the tables that are not there yet.", [], async (_, _, cancellation) =>
+            Verb("create", "Make the tables that are not there yet.", [], async (arguments, output, cancellation) =>
             {
-                await AccountTables.Open(Settings.Read(environment, answersRequests: false).Storage).CreateAsync(cancellation);
+                var created = await Open().Tables.CreateAsync(cancellation);
+                await ReportFor(arguments, output).WriteAsync([.. created.Select(name => new (string, object)[] { ("created", name) })]);
                 return ExitCode.Done;
             }),
             Verb("backup", "Write realms and accounts to a file, API keys sealed as they are.", [file], (arguments, output, cancellation) =>
-                new TableBackup(Open().Tables, time).BackUpAsync(arguments.GetRequiredValue(file), ReportFor(arguments, output), cancellation)),
+                new TableBackup(Open(forAll: true).Tables, time).BackUpAsync(arguments.GetRequiredValue(file), ReportFor(arguments, output), cancellation)),
             Verb("restore", "Add what a backup has and the tables have not.", [file], (arguments, output, cancellation) =>
             {
-                var (settings, tables) = Open();
+                var (settings, tables) = Open(forAll: true);
                 return new TableBackup(tables, time).RestoreAsync(
                     arguments.GetRequiredValue(file), ActsOf(arguments, settings, tables), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),
@@ -182,14 +204,15 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 
     private Command Keys() => new("keys", "Keys that API keys are sealed with.")
     {
-        Verb("generate", "Print a new key for ApiKeys__keys__ID.", [], async (_, output, _) =>
+        Verb("generate", "Print a new key for ApiKeys__keys__ID.", [], async (arguments, output, _) =>
         {
-            await output.WriteLineAsync(Convert.ToBase64String(RandomNumberGenerator.GetBytes(ApiKeySettings.KeyBytes)));
+            var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(ApiKeySettings.KeyBytes));
+            await ReportFor(arguments, output).WriteTextAsync(key + output.NewLine, ("key", key));
             return ExitCode.Done;
         }),
         Verb("rotate", "Seal every API key anew with the key that ApiKeys__writeWith names.", [], (arguments, output, cancellation) =>
         {
-            var (settings, tables) = Open();
+            var (settings, tables) = Open(forAll: true);
             var rotation = new KeyRotation(
                 new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables));
             return rotation.RunAsync(ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
@@ -211,6 +234,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         var url = new Option<string?>("--public-url") { Description = "The origin clients reach the realm at; empty for that of each request." };
         var active = new Option<bool?>("--active") { Description = "false deactivates the realm." };
         var passwords = new Option<bool?>("--email-backend") { Description = "false ends log-ins with e-mail address and password." };
+        var file = SourceFile();
         RealmChange Change(ParseResult arguments) => new(
             arguments.GetValue(name), arguments.GetValue(description), arguments.GetValue(icon),
             arguments.GetValue(url), arguments.GetValue(active), arguments.GetValue(passwords));
@@ -221,7 +245,18 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 RealmDesk(arguments, output).AddAsync(arguments.GetRequiredValue(subdomain), Change(arguments), cancellation)),
             Verb("list", "List the realms.", [], (arguments, output, cancellation) =>
                 RealmDesk(arguments, output).ListAsync(cancellation)),
-            Verb("set", "Change what is given of a realm.", [subdomain, name, description, icon, url, active, passwords], (arguments, output, cancellation) =>
+            Verb("deactivate", "Refuse the log-ins of a whole realm.", [subdomain, _yes], (arguments, output, cancellation) =>
+                RealmDesk(arguments, output).SetAsync(arguments.GetRequiredValue(subdomain), new(null, null, null, null, IsActive: false, null), cancellation)),
+            Verb("reactivate", "Allow the log-ins of a realm again.", [subdomain], (arguments, output, cancellation) =>
+                RealmDesk(arguments, output).SetAsync(arguments.GetRequiredValue(subdomain), new(null, null, null, null, IsActive: true, null), cancellation)),
+            Verb("import", "Add realms from a file, such as one of `realms list --json`.", [file, _format], async (arguments, output, cancellation) =>
+            {
+                var (settings, tables) = Open();
+                await using var records = await OpenAsync(arguments, file, RealmImport.Fields, cancellation);
+                return await new RealmImport(new RealmStore(tables, TimeSpan.Zero, time), ActsOf(arguments, settings, tables))
+                    .RunAsync(records, ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+            }),
+            Verb("set", "Change what is given of a realm.", [subdomain, name, description, icon, url, active, passwords, _yes], (arguments, output, cancellation) =>
                 RealmDesk(arguments, output).SetAsync(arguments.GetRequiredValue(subdomain), Change(arguments), cancellation)),
         };
     }
@@ -238,7 +273,10 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         var hours = new Option<int>("--hours") { Description = "For how long the link is good, 1 to 168.", DefaultValueFactory = _ => 24 };
         hours.Validators.Add(result => Require(result, hours, 1, 168));
         var linkOrigin = new Option<string?>("--origin") { Description = "Where the person reaches the realm; without it the realm's public URL, else ExternalHost." };
-        var file = new Argument<FileInfo>("file") { Description = "JSON lines; see README.md." };
+        var file = SourceFile();
+        var target = new Argument<string>("file") { Description = "A file that is not there yet; - or nothing for standard output.", DefaultValueFactory = _ => RecordFile.StandardInput };
+        var ofRealm = new Option<string?>("--realm") { Description = "The subdomain of one realm, empty for the root realm; all realms without it." };
+        var site = new Option<string?>("--site") { Description = "The origin that clients reach the realm at; its public URL without it." };
         var skipInvalid = new Option<bool>("--skip-invalid") { Description = "Import the sound lines of a file that has faulty ones." };
 
         return new Command("users", "Accounts. Passwords are read from a prompt or from standard input.")
@@ -247,7 +285,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 UserDesk(arguments, output).AddAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email),
                     arguments.GetValue(userId), Account.Roles[arguments.GetRequiredValue(role)], cancellation)),
             Verb("list", "List the accounts of a realm.", [realm], (arguments, output, cancellation) =>
-                UserDesk(arguments, output).ListAsync(arguments.GetRequiredValue(realm), cancellation)),
+                UserDesk(arguments, output, forAll: true).ListAsync(arguments.GetRequiredValue(realm), cancellation)),
             Verb("show", "Show an account.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).ShowAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
             Verb("set-password", "Give an account a new password.", [email, realm], (arguments, output, cancellation) =>
@@ -264,15 +302,34 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 UserDesk(arguments, output).SetActiveAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), true, cancellation)),
             Verb("unlock", "Forget the failed attempts on an address.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).UnlockAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
-            Verb("import", "Import accounts with their hashes and keys.", [file, skipInvalid], (arguments, output, cancellation) =>
+            Verb("delete", "Delete an account, its API key and the failed attempts on it, for good.", [email, realm, _yes], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).DeleteAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
+            Verb("zuliprc", "Print the file that clients read an account's API key from.", [email, realm, site], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).ZuliprcAsync(
+                    arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), arguments.GetValue(site), cancellation)),
+            Verb("import", "Import accounts with their hashes and keys.", [file, _format, skipInvalid], async (arguments, output, cancellation) =>
             {
-                var (settings, tables) = Open();
-                var import = new UserImport(new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables), time);
-                return import.RunAsync(arguments.GetRequiredValue(file), arguments.GetValue(skipInvalid),
-                    ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+                var (settings, tables) = Open(forAll: true);
+                await using var records = await OpenAsync(arguments, file, UserImport.Fields, cancellation);
+                return await new UserImport(
+                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, new ApiKeyCipher(settings.ApiKeys),
+                    ActsOf(arguments, settings, tables), time)
+                    .RunAsync(records, arguments.GetValue(skipInvalid), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+            }),
+            Verb("export", "Write accounts as `users import` reads them, with hashes and API keys in clear.", [target, ofRealm], (arguments, output, cancellation) =>
+            {
+                var (settings, tables) = Open(forAll: true);
+                return new UserExport(
+                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables))
+                    .RunAsync(arguments.GetRequiredValue(target), arguments.GetValue(ofRealm), output, ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),
         };
     }
+
+    private static Argument<string> SourceFile() => new("file") { Description = "JSON lines, CSV or a COPY of PostgreSQL; - for standard input. See README.md." };
+
+    private Task<RecordFile> OpenAsync(ParseResult arguments, Argument<string> file, RecordFields fields, CancellationToken cancellation) => RecordFile.OpenAsync(
+        arguments.GetRequiredValue(file), input, arguments.GetValue(_format) is { } format ? Formats[format] : null, fields, cancellation);
 
     // ---- Audit ----
 
@@ -332,21 +389,22 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private RealmCommands RealmDesk(ParseResult arguments, TextWriter output)
     {
         var (settings, tables) = Open();
-        return new RealmCommands(new RealmStore(tables, TimeSpan.Zero, time), ActsOf(arguments, settings, tables), ReportFor(arguments, output));
+        return new RealmCommands(new RealmStore(tables, TimeSpan.Zero, time), ActsOf(arguments, settings, tables), ConfirmationFor(arguments), ReportFor(arguments, output));
     }
 
-    private UserCommands UserDesk(ParseResult arguments, TextWriter output)
+    private UserCommands UserDesk(ParseResult arguments, TextWriter output, bool forAll = false)
     {
-        var (settings, tables) = Open();
+        var (settings, tables) = Open(forAll);
         return new UserCommands(
             new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptLimiter(tables, time), ActsOf(arguments, settings, tables), settings,
-            new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ReportFor(arguments, output), time);
+            new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ConfirmationFor(arguments), ReportFor(arguments, output), time);
     }
 
-    private (Settings Settings, AccountTables Tables) Open()
+    /// <param name="forAll">Whether the command reads or writes everything there is.</param>
+    private (Settings Settings, AccountTables Tables) Open(bool forAll = false)
     {
         var settings = Settings.Read(environment, answersRequests: false);
-        return (settings, AccountTables.Open(settings.Storage));
+        return (settings, AccountTables.Open(settings.Storage, forAll ? AccountTables.BulkPatience : null));
     }
 
     private OperatorActs ActsOf(ParseResult arguments, Settings settings, AccountTables tables)
@@ -360,6 +418,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         var (settings, tables) = Open();
         return new AuditCommands(new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), ReportFor(arguments, output), time);
     }
+
+    private Confirmation ConfirmationFor(ParseResult arguments) => new(input, arguments.InvocationConfiguration.Error, arguments.GetValue(_yes));
 
     private Report ReportFor(ParseResult arguments, TextWriter output) => new(output, arguments.GetValue(_json));
 

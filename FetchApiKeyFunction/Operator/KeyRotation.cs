@@ -11,7 +11,6 @@ namespace FetchApiKeyFunction.Operator;
 public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, OperatorActs acts)
 {
     private const int ConcurrentWrites = 32;
-    private const int BarWidth = 40;
 
     public async Task<int> RunAsync(Report report, TextWriter error, CancellationToken cancellation)
     {
@@ -37,26 +36,23 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
             await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         }
 
-        var (done, failed) = (0, 0);
+        var failed = 0;
+        var bar = new ProgressBar(error, "sealing", outdated.Count);
         await Parallel.ForEachAsync(
             outdated,
             new ParallelOptions { MaxDegreeOfParallelism = ConcurrentWrites, CancellationToken = cancellation },
             async (account, token) =>
             {
-                var isSealed = await SealAsync(account, token);
-                lock (outdated)
+                if (!await SealAsync(account, token))
                 {
-                    done++;
-                    failed += isSealed ? 0 : 1;
-                    if (!isSealed)
-                    {
-                        error.WriteLine($"{account}: its API key cannot be opened and was left alone");
-                    }
-
-                    Draw(error, done, outdated.Count);
+                    Interlocked.Increment(ref failed);
+                    bar.Tell($"{account}: its API key cannot be opened and was left alone");
                 }
+
+                bar.Advance();
             });
-        await report.WriteAsync(("rotated", done - failed), ("unchanged", current), ("failed", failed));
+        bar.End();
+        await report.WriteAsync(("rotated", outdated.Count - failed), ("unchanged", current), ("failed", failed));
         return failed == 0 ? ExitCode.Done : ExitCode.Refused;
     }
 
@@ -79,17 +75,5 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
         }
 
         return false;
-    }
-
-    /// <summary>A bar that grows in place, at a terminal only.</summary>
-    private static void Draw(TextWriter error, int done, int all)
-    {
-        if (!ReferenceEquals(error, Console.Error) || Console.IsErrorRedirected)
-        {
-            return;
-        }
-
-        var filled = (int)((long)BarWidth * done / all);
-        error.Write($"\r[{new string('#', filled)}{new string(' ', BarWidth - filled)}] {done}/{all}{(done == all ? Environment.NewLine : "")}");
     }
 }

@@ -1,4 +1,4 @@
-// Writes down what an operator changes, before it is changed.
+// Writes down what an operator changes or takes out, before it happens.
 
 using FetchApiKeyFunction.Audit;
 
@@ -15,6 +15,7 @@ public sealed class OperatorActs(AuditTable table, CorrelationDigest digest, Tim
     {
         "users set-password" => SecurityEventKind.PasswordChanged,
         "users rotate-key" => SecurityEventKind.ApiKeyChanged,
+        "users export" or "users zuliprc" => SecurityEventKind.ApiKeyDisclosed,
         "keys rotate" => SecurityEventKind.SealingKeyRotated,
         _ => SecurityEventKind.OperatorAct,
     };

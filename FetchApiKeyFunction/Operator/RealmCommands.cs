@@ -1,4 +1,4 @@
-// realms add, list and set.
+// realms add, list, set, deactivate and reactivate.
 
 using FetchApiKeyFunction.Accounts;
 
@@ -7,7 +7,7 @@ namespace FetchApiKeyFunction.Operator;
 /// <summary>What a command says of a realm; null leaves a value as it is.</summary>
 public sealed record RealmChange(string? Name, string? Description, string? Icon, string? PublicUrl, bool? IsActive, bool? EmailBackend);
 
-public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Report report)
+public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirmation confirmation, Report report)
 {
     public async Task<int> AddAsync(string subdomain, RealmChange change, CancellationToken cancellation)
     {
@@ -37,6 +37,11 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Report r
     public async Task<int> SetAsync(string subdomain, RealmChange change, CancellationToken cancellation)
     {
         var realm = Apply(change, await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {Name(subdomain)}."));
+        if (change.IsActive == false || change.EmailBackend == false)
+        {
+            await confirmation.RequireAsync($"Nobody of the {Name(subdomain)} can log in with a password any more.");
+        }
+
         await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         if (!await realms.ReplaceAsync(realm, cancellation))
         {

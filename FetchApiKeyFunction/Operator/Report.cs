@@ -15,9 +15,18 @@ public sealed class Report(TextWriter output, bool asJson)
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private int[]? _widths;
+
     public Task WriteAsync(params (string Name, object Value)[] row) => WriteAsync([row]);
 
-    public async Task WriteAsync(IReadOnlyList<(string Name, object Value)[]> rows)
+    public Task WriteAsync(IReadOnlyList<(string Name, object Value)[]> rows)
+    {
+        _widths = null;
+        return ContinueAsync(rows);
+    }
+
+    /// <summary>More rows below those before. Columns may grow wider on the way and never grow narrower.</summary>
+    public async Task ContinueAsync(IReadOnlyList<(string Name, object Value)[]> rows)
     {
         if (asJson)
         {
@@ -28,16 +37,23 @@ public sealed class Report(TextWriter output, bool asJson)
         }
         else if (rows.Count > 0)
         {
-            var cells = rows.Select(row => row.Select(cell => Text(cell.Value)).ToArray())
-                .Prepend([.. rows[0].Select(cell => cell.Name)])
-                .ToList();
-            var widths = Enumerable.Range(0, cells[0].Length).Select(column => cells.Max(line => line[column].Length)).ToArray();
+            var cells = rows.Select(row => row.Select(cell => Text(cell.Value)).ToArray()).ToList();
+            if (_widths is null)
+            {
+                cells.Insert(0, [.. rows[0].Select(cell => cell.Name)]);
+            }
+
+            _widths = [.. Enumerable.Range(0, cells[0].Length).Select(column => Math.Max(_widths?[column] ?? 0, cells.Max(line => line[column].Length)))];
             foreach (var line in cells)
             {
-                await output.WriteLineAsync(string.Join("  ", line.Select((cell, column) => cell.PadRight(widths[column]))).TrimEnd());
+                await output.WriteLineAsync(string.Join("  ", line.Select((cell, column) => cell.PadRight(_widths[column]))).TrimEnd());
             }
         }
     }
+
+    /// <summary>A text that is no table, or with --json what is in it.</summary>
+    public async Task WriteTextAsync(string text, params (string Name, object Value)[] row) =>
+        await output.WriteAsync(asJson ? Json(row) + output.NewLine : text);
 
     private static string Text(object value) => value switch
     {

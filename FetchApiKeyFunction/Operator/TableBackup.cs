@@ -29,46 +29,30 @@ public sealed class TableBackup(AccountTables tables, TimeProvider time)
 
     public async Task<int> BackUpAsync(FileInfo file, Report report, CancellationToken cancellation)
     {
-        if (file.Exists)
-        {
-            throw new OperatorException($"There is a file {file.FullName} already.");
-        }
-
         var rows = 0;
-        var unfinished = file.FullName + ".unfinished";
-        var options = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
+        await using var written = new PrivateFile(file.FullName);
+        await WriteLineAsync(written.Stream, json =>
         {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        await using (var output = new FileStream(unfinished, options))
+            json.WriteString("format", Format);
+            json.WriteString("taken", time.GetUtcNow());
+        });
+        foreach (var (name, table) in Tables)
         {
-            await WriteLineAsync(output, json =>
+            await foreach (var row in table.QueryAsync<TableEntity>(cancellationToken: cancellation))
             {
-                json.WriteString("format", Format);
-                json.WriteString("taken", time.GetUtcNow());
-            });
-            foreach (var (name, table) in Tables)
-            {
-                await foreach (var row in table.QueryAsync<TableEntity>(cancellationToken: cancellation))
+                if (row.RowKey == PasswordInvitation.Row)
                 {
-                    if (row.RowKey == PasswordInvitation.Row)
-                    {
-                        // A link that was used, or replaced, must not come back with the rows of its account.
-                        continue;
-                    }
-
-                    await WriteLineAsync(output, json => Write(json, name, row));
-                    rows++;
+                    // A link that was used, or replaced, must not come back with the rows of its account.
+                    continue;
                 }
-            }
 
-            await WriteLineAsync(output, json => json.WriteNumber("rows", rows));
+                await WriteLineAsync(written.Stream, json => Write(json, name, row));
+                rows++;
+            }
         }
 
-        File.Move(unfinished, file.FullName);
-        await report.WriteAsync(("file", file.FullName), ("rows", rows));
+        await WriteLineAsync(written.Stream, json => json.WriteNumber("rows", rows));
+        await report.WriteAsync(("file", await written.FinishAsync()), ("rows", rows));
         return ExitCode.Done;
     }
 

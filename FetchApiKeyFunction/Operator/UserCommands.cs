@@ -1,4 +1,4 @@
-// users add, list, show, set-password, invite-reset, rotate-key, deactivate, reactivate and unlock.
+// users add, list, show, zuliprc, set-password, invite-reset, rotate-key, deactivate, reactivate, unlock and delete.
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
@@ -10,10 +10,13 @@ namespace FetchApiKeyFunction.Operator;
 
 public sealed class UserCommands(
     RealmStore realms, AccountStore accounts, AttemptLimiter limiter, OperatorActs acts, Settings settings, PasswordPrompt prompt,
-    Report report, TimeProvider time)
+    Confirmation confirmation, Report report, TimeProvider time)
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
+
+    /// <summary>As many as storage gives at once. A realm of no more is listed by user id.</summary>
+    private const int Page = 1000;
 
     private readonly ApiKeyCipher _cipher = new(settings.ApiKeys);
 
@@ -56,13 +59,21 @@ public sealed class UserCommands(
     public async Task<int> ListAsync(string subdomain, CancellationToken cancellation)
     {
         await RequireRealmAsync(subdomain, cancellation);
-        var rows = new List<Account>();
+        var page = new List<Account>();
+        var isWhole = true;
         await foreach (var account in accounts.ListAsync(subdomain, cancellation))
         {
-            rows.Add(account);
+            if (page.Count == Page)
+            {
+                isWhole = false;
+                await report.ContinueAsync([.. page.Select(Row)]);
+                page.Clear();
+            }
+
+            page.Add(account);
         }
 
-        await report.WriteAsync([.. rows.OrderBy(account => account.UserId).Select(Row)]);
+        await report.ContinueAsync([.. (isWhole ? page.OrderBy(account => account.UserId) : page.AsEnumerable()).Select(Row)]);
         return ExitCode.Done;
     }
 
@@ -70,6 +81,23 @@ public sealed class UserCommands(
     {
         var account = await FindAsync(subdomain, emailText, cancellation);
         await report.WriteAsync([.. Row(account), ("password", Describe(account.PasswordHash))]);
+        return ExitCode.Done;
+    }
+
+    /// <summary>Prints the file that a client reads the account's API key from.</summary>
+    /// <param name="site">The origin to write in it; null for the realm's own.</param>
+    public async Task<int> ZuliprcAsync(string subdomain, string emailText, string? site, CancellationToken cancellation)
+    {
+        var realm = await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        var origin = OriginOf(realm, site, "--site");
+        if (_cipher.Open(account, out var apiKey) != Opening.Opened)
+        {
+            throw new OperatorException($"The API key of {account.Email} does not open with the configured keys.");
+        }
+
+        await RecordAsync(account, cancellation);
+        await report.WriteTextAsync(Zuliprc.Write(account.Email, apiKey, origin), ("email", account.Email), ("key", apiKey), ("site", origin));
         return ExitCode.Done;
     }
 
@@ -98,7 +126,7 @@ public sealed class UserCommands(
                 : $"The {RealmCommands.Name(subdomain)} takes no passwords of its own.");
         }
 
-        var site = OriginOf(realm, origin);
+        var site = OriginOf(realm, origin, "--origin");
         var email = Parse(account.Email);
         var expires = time.GetUtcNow() + lifetime;
         await RecordAsync(account, cancellation);
@@ -133,13 +161,29 @@ public sealed class UserCommands(
         var email = Parse(emailText);
         await acts.RecordAsync(subdomain, email, userId: null, cancellation);
         await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        await report.WriteAsync(("realm", subdomain), ("email", email.Text), ("is_locked", false));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Deletes all that the tables have of a person but the audit trail, which has no name in it.</summary>
+    public async Task<int> DeleteAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        var email = Parse(account.Email);
+        await confirmation.RequireAsync($"User {account.UserId}, {account.Email}, of the {RealmCommands.Name(subdomain)} is deleted with password and API key, for good.");
+        await RecordAsync(account, cancellation);
+        // Before the account, so that a deletion that is cut short is finished by running it again.
+        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        Require(await accounts.DeleteAsync(account, email, cancellation));
+        await report.WriteAsync(("realm", subdomain), ("user_id", account.UserId), ("email", account.Email), ("is_deleted", true));
         return ExitCode.Done;
     }
 
     private Task RecordAsync(Account account, CancellationToken cancellation) =>
         acts.RecordAsync(account.Subdomain, Parse(account.Email), account.UserId, cancellation);
 
-    private string OriginOf(Realm realm, string? given)
+    /// <param name="option">That it can be given with.</param>
+    private string OriginOf(Realm realm, string? given, string option)
     {
         if (given is not null)
         {
@@ -149,7 +193,7 @@ public sealed class UserCommands(
         var label = realm.Subdomain.Length > 0 ? realm.Subdomain + "." : "";
         return realm.PublicUrl ?? (settings.ExternalHosts is [var host, ..]
             ? $"https://{label}{host}"
-            : throw new OperatorException("Where people reach the endpoint is not known here: set ExternalHost, give the realm a public URL, or say it with --origin."));
+            : throw new OperatorException($"Where people reach the endpoint is not known here: set ExternalHost, give the realm a public URL, or say it with {option}."));
     }
 
     private async Task RequireRealmAsync(string subdomain, CancellationToken cancellation)

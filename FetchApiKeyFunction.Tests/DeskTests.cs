@@ -1,4 +1,4 @@
-// The operator's desk: what asks before it acts, what forgets a person, what prints JSON.
+// The operator's desk: what asks before it acts, what forgets a person, what tells how things are, what completes a command line.
 
 using System.Text.Json;
 using FetchApiKeyFunction.Accounts;
@@ -124,6 +124,169 @@ public sealed class DeskTests : IAsyncLifetime
         Assert.Equal(200, (await server.LogInAsync("a@b.com", Strong)).Status);
     }
 
+    // ---- Doctor ----
+
+    [Fact]
+    public async Task A_healthy_deployment_is_told_so_check_by_check()
+    {
+        await _desk.RunAsync("users add a@b.com", Strong);
+        var exported = _desk.With(("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"));
+
+        var result = await OperatorDesk.RunAsync("doctor --json", null, exported);
+
+        var rows = Rows(result);
+        Assert.Equal(
+            ["settings", "server settings", "storage", "tables", "clock", "keys", "realms", "stored hashes", "client addresses", "hashing", "telemetry"],
+            rows.Select(row => row.Check));
+        Assert.All(rows, row => Assert.Equal("ok", row.Result));
+        Assert.Equal((ExitCode.Done, ""), (result.Code, result.Error));
+        Assert.StartsWith("of 1 API keys 1 open", rows[5].Seen, StringComparison.Ordinal);
+        Assert.Equal(rows.Count + 1, (await OperatorDesk.RunAsync("doctor", null, exported)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public async Task Every_faulty_setting_is_a_line_and_nothing_is_asked_of_storage()
+    {
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("RealmCacheSeconds", "x"), ("Argon2:passes", "0"), ("ApiKeys:writeWith", "none")));
+
+        var rows = Rows(result);
+        Assert.Equal(ExitCode.BadSettings, result.Code);
+        Assert.All(rows, row => Assert.Equal(("settings", "failed"), (row.Check, row.Result)));
+        foreach (var name in new[] { "RealmCacheSeconds", "Argon2__passes", "ApiKeys__writeWith" })
+        {
+            Assert.Single(rows, row => row.Seen.StartsWith(name, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task What_only_a_server_needs_is_a_warning_at_the_operators_desk()
+    {
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("ExternalHost", "")));
+
+        Assert.Equal(ExitCode.Done, result.Code);
+        Assert.Single(Rows(result), row => row.Check == "server settings" && row.Result == "warning" && row.Seen.StartsWith("ExternalHost", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Missing_tables_are_named_with_their_remedy()
+    {
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("TablePrefix", "nothere")));
+
+        Assert.Equal(ExitCode.BadSettings, result.Code);
+        var row = Assert.Single(Rows(result), row => row.Result == "failed");
+        Assert.Equal("tables", row.Check);
+        Assert.Contains("nothererealms", row.Seen, StringComparison.Ordinal);
+        Assert.StartsWith("run tables create", row.Remedy, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Storage_that_is_away_fails_its_own_check_and_the_others_go_on()
+    {
+        var nowhere = (await SharedAzurite.ConnectionStringAsync()).Split("TableEndpoint=")[0] + "TableEndpoint=http://127.0.0.1:1/devstoreaccount1;";
+
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("AccountStorage", nowhere)));
+
+        Assert.Equal(ExitCode.Refused, result.Code);
+        Assert.Equal("storage", Assert.Single(Rows(result), row => row.Result == "failed").Check);
+        Assert.Contains(Rows(result), row => row.Check == "hashing");
+        Assert.DoesNotContain("AccountKey", result.Output + result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(-55, "ok", ExitCode.Done)]
+    [InlineData(-65, "failed", ExitCode.Refused)]
+    [InlineData(65, "failed", ExitCode.Refused)]
+    public async Task A_clock_that_is_off_by_more_than_a_minute_fails(int seconds, string expected, int code)
+    {
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings, new SkewedTime(TimeSpan.FromSeconds(seconds)));
+
+        Assert.Equal((expected, code), (Assert.Single(Rows(result), row => row.Check == "clock").Result, result.Code));
+    }
+
+    [Fact]
+    public async Task Keys_that_do_not_open_fail_and_outdated_ones_are_a_warning()
+    {
+        await _desk.RunAsync("users add a@b.com", Strong);
+        var own = TestServer.KeyVariable.Name.Replace("__", ":", StringComparison.Ordinal);
+        var another = (await _desk.RunAsync("keys generate")).Output.Trim();
+
+        var replaced = await OperatorDesk.RunAsync("doctor --json", null, _desk.With((own, another)));
+        var unknown = await OperatorDesk.RunAsync("doctor --json", null, _desk.With((own + "two", another), (own, TestServer.KeyVariable.Value), ("ApiKeys:writeWith", own.Split(':')[^1] + "two")));
+
+        Assert.Equal(ExitCode.Refused, replaced.Code);
+        Assert.Contains("1 were altered, or sealed with another key of that id", Assert.Single(Rows(replaced), row => row.Check == "keys").Seen, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Done, unknown.Code);
+        Assert.Equal(("warning", "run keys rotate"), (Assert.Single(Rows(unknown), row => row.Check == "keys") is var keys ? keys.Result : "", keys.Remedy));
+    }
+
+    [Fact]
+    public async Task What_endangers_logins_is_a_warning_with_its_remedy()
+    {
+        await _desk.RunAsync("realms add acme --public-url http://chat.example.org");
+        await _desk.RunAsync("users import - --json",
+            $$"""{"realm":"","email":"a@b.com","user_id":1,"api_key":"{{new string('k', 32)}}","password":"{{Organisation.OldHash}}"}""");
+        await using (var server = await TestServer.StartAsync(_desk.Tables))
+        {
+            for (var i = 0; i < 24; i++)
+            {
+                Assert.Equal(401, (await server.LogInAsync($"nobody{i}@b.com", "wrong")).Status);
+            }
+        }
+
+        var rows = Rows(await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings));
+
+        Assert.Single(rows, row => row is ("realms", "warning", "clients send passwords to http://chat.example.org unprotected", _));
+        Assert.Single(rows, row => row is ("stored hashes", "warning", "of costs that no setting names: 512:2:2", _));
+        Assert.Single(rows, row => row is ("client addresses", "warning", "24 newest logins from 1 addresses: everybody shares one limit", _));
+        Assert.Single(rows, row => row is ("telemetry", "warning", _, _));
+    }
+
+    // ---- Completion ----
+
+    [Theory]
+    [InlineData("fetch-api-key ", "audit completion doctor keys local probe realms serve tables users")]
+    [InlineData("fetch-api-key users se", "set-password")]
+    [InlineData("fetch-api-key users add a@b.com --ro", "--role")]
+    [InlineData("fetch-api-key users add a@b.com --role gu", "guest")]
+    [InlineData("fetch-api-key completion ", "bash fish pwsh zsh")]
+    [InlineData("FetchApiKeyFunction doc", "doctor")]
+    [InlineData("short doc", "doctor")]
+    public async Task Bash_completes_command_lines_of_a_function_an_executable_and_an_alias(string typed, string expected)
+    {
+        var folder = Directory.CreateTempSubdirectory().FullName;
+        var (script, executable) = (Path.Combine(folder, "completion.bash"), Path.Combine(folder, "FetchApiKeyFunction"));
+        await File.WriteAllTextAsync(script, (await _desk.RunAsync("completion bash")).Output);
+        await File.WriteAllTextAsync(executable, $"#!/bin/sh\nexec dotnet {Program} \"$@\"\n");
+        File.SetUnixFileMode(executable, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+
+        // What bash itself does: words, line and cursor in its variables, then the function that was registered for the command.
+        using var bash = ProcessRun.Start("bash", ["-c", $$"""
+            source {{script}}
+            fetch-api-key() { dotnet {{Program}} "$@"; }
+            alias short='dotnet {{Program}}'
+            complete -F _fetch_api_key short
+            COMP_LINE='{{typed}}' COMP_POINT={{typed.Length}}
+            read -ra COMP_WORDS <<< "$COMP_LINE"
+            [[ $COMP_LINE == *' ' ]] && COMP_WORDS+=('')
+            COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+            registered=$(complete -p "${COMP_WORDS[0]}") || exit
+            [[ $registered =~ -F\ ([^ ]+) ]]
+            "${BASH_REMATCH[1]}" "${COMP_WORDS[0]}" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+            printf '%s\n' "${COMPREPLY[*]}"
+            """], new Dictionary<string, string> { ["PATH"] = $"{folder}:{Environment.GetEnvironmentVariable("PATH")}" });
+        await bash.ExitCodeAsync();
+
+        Assert.Equal(expected, bash.Output.Trim());
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Theory]
+    [InlineData("zsh", "compdef _fetch_api_key FetchApiKeyFunction fetch-api-key")]
+    [InlineData("fish", "complete -c fetch-api-key ")]
+    [InlineData("pwsh", "-CommandName FetchApiKeyFunction, fetch-api-key")]
+    public async Task Other_shells_get_a_script_of_their_own(string shell, string registration) =>
+        Assert.Contains(registration, (await _desk.RunAsync($"completion {shell}")).Output, StringComparison.Ordinal);
+
     // ---- JSON ----
 
     [Theory]
@@ -152,6 +315,17 @@ public sealed class DeskTests : IAsyncLifetime
     /// <summary>A process at a terminal of its own, on which the answer is typed.</summary>
     private ProcessRun AtTerminal(string command, string answer) => ProcessRun.Start(
         "bash", ["-c", $"echo '{answer}' | script --quiet --return --command '{command}; echo exit code $?' /dev/null"], _desk.Variables);
+
+    private static List<(string Check, string Result, string Seen, string Remedy)> Rows(CommandResult result) =>
+    [
+        .. result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).Select(row =>
+            (row.GetProperty("check").GetString()!, row.GetProperty("result").GetString()!, row.GetProperty("seen").GetString()!, row.GetProperty("remedy").GetString()!)),
+    ];
+
+    private sealed class SkewedTime(TimeSpan skew) : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + skew;
+    }
 }
 
 /// <summary>Where util-linux has the program that makes a terminal.</summary>

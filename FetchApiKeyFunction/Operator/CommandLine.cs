@@ -1,6 +1,7 @@
 // The operator's verbs: names, arguments and options, each bound to the method that does the work.
 
 using System.CommandLine;
+using System.CommandLine.Help;
 using System.Net;
 using System.Security.Cryptography;
 using FetchApiKeyFunction.Accounts;
@@ -93,8 +94,12 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     {
         var root = new RootCommand("Answers Zulip's fetch_api_key: a user name and a password for an API key.")
         {
-            _json, Local(), Serve(), Probe(), Tables(), Keys(), Realms(), Users(), Audit(),
+            _json, Local(), Serve(), Probe(), Tables(), Keys(), Realms(), Users(), Audit(), Diagnose(), Complete(),
         };
+        // They look like files, of which several verbs take one.
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Aliases.Remove("/h");
+        help.Aliases.Remove("/?");
         return root;
     }
 
@@ -362,6 +367,22 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                         arguments.GetValue(userId), arguments.GetValue(email), arguments.GetValue(address)),
                     cancellation)),
         };
+    }
+
+    // ---- The desk itself ----
+
+    private Command Diagnose() => Verb("doctor", "Check settings, storage, clock, keys and the rest, and say what to do.", [], (arguments, output, cancellation) =>
+        new Doctor(environment, ReportFor(arguments, output), time).RunAsync(cancellation));
+
+    private static Command Complete()
+    {
+        var shell = new Argument<string>("shell") { Description = $"{string.Join(", ", Completion.Scripts.Keys)}." };
+        shell.AcceptOnlyFromAmong([.. Completion.Scripts.Keys]);
+        return Verb("completion", "Print a script that lets a shell complete command lines.", [shell], async (arguments, output, _) =>
+        {
+            await output.WriteAsync(Completion.Scripts[arguments.GetRequiredValue(shell)].ReplaceLineEndings("\n"));
+            return ExitCode.Done;
+        });
     }
 
     // ---- What verbs share ----

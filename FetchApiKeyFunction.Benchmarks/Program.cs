@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKeyFunction.Benchmarks;
@@ -19,11 +19,13 @@ switch (args)
         return await EndpointLoad.DribbleAsync();
     case ["timing", ..]:
         return await TimingComparison.RunAsync();
+    case ["import", .. var options]:
+        return await ImportRun.RunAsync(Options.Parse(options).Accounts);
     case ["bdn", .. var options]:
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | import | bdn; see CONTRIBUTING.md");
         return 2;
 }
 
@@ -32,7 +34,8 @@ namespace FetchApiKeyFunction.Benchmarks
     /// <param name="Rounds">How often each contender runs, in turn with the others.</param>
     /// <param name="LibArgon2">Path of a libargon2 to compare with.</param>
     /// <param name="Plot">Where to write the plot; null for none.</param>
-    internal sealed record Options(int Rounds, string LibArgon2, string? Plot)
+    /// <param name="Accounts">How many are imported.</param>
+    internal sealed record Options(int Rounds, string LibArgon2, string? Plot, int Accounts)
     {
         public static Options Parse(string[] args)
         {
@@ -40,7 +43,8 @@ namespace FetchApiKeyFunction.Benchmarks
             return new Options(
                 int.Parse(Value("--rounds") ?? "15", System.Globalization.CultureInfo.InvariantCulture),
                 Value("--libargon2") ?? "libargon2.so.1",
-                Value("--plot"));
+                Value("--plot"),
+                int.Parse(Value("--accounts") ?? "100000", System.Globalization.CultureInfo.InvariantCulture));
         }
     }
 }

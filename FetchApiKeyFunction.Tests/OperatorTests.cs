@@ -176,6 +176,16 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_name_is_imported_and_exported()
+    {
+        await File.WriteAllTextAsync(_file, Line(4, "a@b.com", more: ",\"full_name\":\"Zoë\""));
+
+        await RunAsync($"users import {_file}");
+
+        Assert.Contains("\"full_name\":\"Zoë\"", (await RunAsync("users export")).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_file_with_faulty_lines_imports_nothing_and_names_each()
     {
         await RunAsync("users add taken@b.com --user-id 500", Strong);
@@ -192,7 +202,7 @@ public sealed class OperatorTests : IAsyncLifetime
             Line(6, "f@b.com", password: "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"),
             Line(7, "g@b.com", more: ",\"is_active\":\"yes\""),
             Line(8, "h@b.com", more: ",\"role\":1"),
-            Line(9, "i@b.com", more: ",\"full_name\":\"I\""),
+            Line(9, "i@b.com", more: ",\"nickname\":\"I\""),
             Line(10, "j@b.com", more: ",\"email\":\"k@b.com\""),
             Line(11, "SOUND@b.com"),
             Line(1, "l@b.com"),

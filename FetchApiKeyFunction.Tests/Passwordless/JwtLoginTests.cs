@@ -1,6 +1,7 @@
 // Logins with JSON web tokens: what the contract says, and every kind of token that must not get in.
 
 using System.Security.Cryptography;
+using FetchApiKeyFunction.Accounts;
 using System.Text;
 using FetchApiKeyFunction.Attempts;
 using Microsoft.IdentityModel.Tokens;
@@ -100,6 +101,17 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
         var answer = await _server.SendAsync(HttpMethod.Post, Path, Form(("token", Hmac("HS256", Iago)), ("include_profile", include), ("password", "x"), ("client", "c")));
 
         Assert.Equal((200, Golden(golden)), (answer.Status, answer.Body));
+    }
+
+    [Fact]
+    public async Task A_profile_has_the_name_where_one_is_known()
+    {
+        var account = new Account("", 71, "cordelia@zulip.com", "!", Cipher.Seal("", 71, new string('c', 32)), true, Account.Member, DateTimeOffset.UnixEpoch) { FullName = "Cordelia, Lear's daughter" };
+        await organisation.Accounts.AddAsync(account, EmailAddress.TryParse(account.Email)!, CancellationToken.None);
+
+        var answer = await _server.SendAsync(HttpMethod.Post, Path, Form(("token", Hmac("HS256", """{"email":"cordelia@zulip.com"}""")), ("include_profile", "true")));
+
+        Assert.Contains(""","is_bot":false,"full_name":"Cordelia, Lear's daughter","timezone":"",""", answer.Body, StringComparison.Ordinal);
     }
 
     [Fact]

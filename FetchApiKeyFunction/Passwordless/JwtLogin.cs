@@ -81,8 +81,8 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
     };
 
     /// <summary>
-    /// A Zulip server's user object, in its order, as far as an account's row fills it: without full_name and avatar_version,
-    /// which it has not, and without date_joined where that is not known. The accounts here are persons', so is_bot is false.
+    /// A Zulip server's user object, in its order, as far as an account's row fills it: without avatar_version, which it has not, and
+    /// without full_name and date_joined where they are not known. The accounts here are persons', so is_bot is false.
     /// </summary>
     private static void WriteProfile(Utf8JsonWriter json, Account account)
     {
@@ -93,6 +93,11 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
         json.WriteBoolean("is_guest", account.Role == Account.Guest);
         json.WriteNumber("role", account.Role);
         json.WriteBoolean("is_bot", false);
+        if (account.FullName.Length > 0)
+        {
+            json.WriteString("full_name", account.FullName);
+        }
+
         json.WriteString("timezone", "");
         json.WriteBoolean("is_active", account.IsActive);
         if (account.Created > DateTimeOffset.MinValue)

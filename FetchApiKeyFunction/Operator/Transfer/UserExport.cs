@@ -80,6 +80,11 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
             json.WriteBoolean("is_active", account.IsActive);
             json.WriteNumber("role", account.Role);
             json.WriteString("created", account.Created.ToString("O", CultureInfo.InvariantCulture));
+            if (account.FullName.Length > 0)
+            {
+                json.WriteString("full_name", account.FullName);
+            }
+
             json.WriteEndObject();
         }
 

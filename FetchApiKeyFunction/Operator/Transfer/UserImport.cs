@@ -27,7 +27,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
 
     public static RecordFields Fields { get; } = new(
         ["realm", "email", "user_id", "api_key", "password"],
-        ["is_active", "role", "created"],
+        ["is_active", "role", "created", "full_name"],
         ["realm", "email", "user_id", "api_key", "password", "is_active", "role", "created"]);
 
     private enum Standing : byte
@@ -156,7 +156,14 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
             return "created: is not a time";
         }
 
-        line = new Line(reading.Number, new Account(subdomain, userId, emailText, password, SealedApiKey: "", isActive, roleNumber, since), email, apiKey);
+        var fullName = row.Has("full_name") ? row.Text("full_name") : "";
+        if (fullName is null)
+        {
+            return "full_name: is not text";
+        }
+
+        var account = new Account(subdomain, userId, emailText, password, SealedApiKey: "", isActive, roleNumber, since) { FullName = fullName };
+        line = new Line(reading.Number, account, email, apiKey);
         return null;
     }
 
@@ -339,6 +346,6 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
 
         /// <summary>All that an import writes, but for the time of creation, which is the import's own where the file has none.</summary>
         public static ulong ContentOf(Line line) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(
-            FormattableString.Invariant($"{line.Account.Email}\0{line.Account.UserId}\0{line.ApiKey}\0{line.Account.PasswordHash}\0{line.Account.IsActive}\0{line.Account.Role}"))));
+            FormattableString.Invariant($"{line.Account.Email}\0{line.Account.UserId}\0{line.ApiKey}\0{line.Account.PasswordHash}\0{line.Account.IsActive}\0{line.Account.Role}\0{line.Account.FullName}"))));
     }
 }

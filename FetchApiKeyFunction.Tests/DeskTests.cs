@@ -220,6 +220,17 @@ public sealed class DeskTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_directory_that_is_away_fails_its_check()
+    {
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(
+            ("Ldap:corp:realms", "@"), ("Ldap:corp:uri", "ldap://127.0.0.1:1"), ("Ldap:corp:userSearchBase", "dc=example,dc=com"),
+            ("Ldap:corp:userSearchFilter", "(uid=%(user)s)"), ("Ldap:corp:appendDomain", "example.com"), ("Ldap:corp:allowUnencrypted", "true")));
+
+        Assert.Equal(ExitCode.Refused, result.Code);
+        Assert.Equal("directory corp", Assert.Single(Rows(result), row => row.Result == "failed").Check);
+    }
+
+    [Fact]
     public async Task What_endangers_logins_is_a_warning_with_its_remedy()
     {
         await _desk.RunAsync("realms add acme --public-url http://chat.example.org");

@@ -6,9 +6,11 @@ using Azure.Data.Tables;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using FetchApiKeyFunction.Audit;
+using FetchApiKeyFunction.Backends.Ldap;
 using FetchApiKeyFunction.Passwords;
 using FetchApiKeyFunction.Passwords.Argon2;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Operator;
 
@@ -48,6 +50,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
     private static readonly TimeSpan ClientHistory = TimeSpan.FromDays(7);
 
     private readonly List<Finding> _findings = [];
+    private readonly List<(string, object)[]> _rows = [];
 
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(CancellationToken cancellation)
@@ -59,6 +62,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
             await ExamineAsync(Settings.Read(environment, answersRequests: false), cancellation);
         }
 
+        await report.WriteAsync(_rows);
         var failed = _findings.Where(finding => finding.Verdict == Verdict.Failed).ToList();
         return failed.Count == 0 ? ExitCode.Done : failed.Any(finding => finding.IsConfiguration) ? ExitCode.BadSettings : ExitCode.Refused;
     }
@@ -77,6 +81,11 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
             await CheckAsync("realms", () => RealmsAsync(tables, cancellation));
             await CheckAsync("stored hashes", () => Task.FromResult<IReadOnlyList<Finding>>([.. StoredHashes(settings.Hashing, accounts)]));
             await CheckAsync("client addresses", () => ClientAddressesAsync(tables, new CorrelationDigest(settings.ApiKeys), cancellation));
+        }
+
+        foreach (var directory in settings.Ldap)
+        {
+            await CheckAsync($"directory {directory.Id}", () => DirectoryAsync(directory, cancellation));
         }
 
         await CheckAsync("hashing", () => Task.FromResult<IReadOnlyList<Finding>>([Hashing(settings.Hashing)]));
@@ -101,7 +110,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         foreach (var finding in findings)
         {
             _findings.Add(finding);
-            await report.ContinueAsync([[("check", check), ("result", Name(finding.Verdict)), ("seen", finding.Seen), ("remedy", finding.Remedy)]]);
+            _rows.Add([("check", check), ("result", Name(finding.Verdict)), ("seen", finding.Seen), ("remedy", finding.Remedy)]);
         }
 
         return findings.All(finding => finding.Verdict != Verdict.Failed);
@@ -221,6 +230,19 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         var skew = (time.GetUtcNow() - theirs).Duration();
         var seen = string.Create(CultureInfo.InvariantCulture, $"{skew.TotalSeconds:F0} s from storage's");
         return [skew <= ClockSkew ? new Finding(Verdict.Ok, seen) : new Finding(Verdict.Failed, seen, "set this machine's clock, by NTP")];
+    }
+
+    private async Task<IReadOnlyList<Finding>> DirectoryAsync(LdapSettings settings, CancellationToken cancellation)
+    {
+        using var directory = new LdapDirectory(settings, time, NullLogger.Instance);
+        return
+        [
+            await directory.AnswersAsync(cancellation)
+                ? new Finding(Verdict.Ok, $"{settings.Host}:{settings.Port} answers and has the base that people are searched below")
+                : new Finding(
+                    Verdict.Failed, $"{settings.Host}:{settings.Port} does not answer, or not as it should",
+                    $"look at Ldap__{settings.Id}__..., at the directory's certificate, and at the network between"),
+        ];
     }
 
     private static Finding Keys(ApiKeyCipher cipher, IReadOnlyList<Account> accounts)

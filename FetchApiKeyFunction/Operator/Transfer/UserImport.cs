@@ -12,7 +12,7 @@ namespace FetchApiKeyFunction.Operator.Transfer;
 /// Reads a file twice: to judge it whole, by itself and beside what is stored, and to write. A file with a faulty line is not imported at
 /// all, unless the operator says to skip such lines. An account that is there already, just as the line has it, is counted
 /// and left alone, so that an import which was interrupted is finished by running it again. Of a line that was judged only digests
-/// are kept, some 80 bytes; of the stored accounts nothing.
+/// are kept, less than 200 bytes; of the stored accounts nothing.
 /// </summary>
 public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, ApiKeyCipher cipher, OperatorActs acts, TimeProvider time)
 {
@@ -22,13 +22,16 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
     /// <summary>How often a batch is sent again that met a store which is away or has too much to do.</summary>
     private const int Patience = 5;
 
+    /// <summary>As a Zulip server has it.</summary>
+    private const int MaxFullName = 100;
+
     /// <summary>The earliest that a table can hold.</summary>
     private static readonly DateTimeOffset Earliest = new(1601, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
     public static RecordFields Fields { get; } = new(
         ["realm", "email", "user_id", "api_key", "password"],
         ["is_active", "role", "created", "full_name"],
-        ["realm", "email", "user_id", "api_key", "password", "is_active", "role", "created"]);
+        ["realm", "email", "user_id", "api_key", "password", "is_active", "role", "created", "full_name"]);
 
     private enum Standing : byte
     {
@@ -157,9 +160,9 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
         }
 
         var fullName = row.Has("full_name") ? row.Text("full_name") : "";
-        if (fullName is null)
+        if (fullName is not { Length: <= MaxFullName } || fullName.Any(char.IsControl))
         {
-            return "full_name: is not text";
+            return $"full_name: is no text of up to {MaxFullName} characters";
         }
 
         var account = new Account(subdomain, userId, emailText, password, SealedApiKey: "", isActive, roleNumber, since) { FullName = fullName };
@@ -344,8 +347,8 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
         private static UInt128 KeyOf(Line line) =>
             BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.ASCII.GetBytes(Account.PartitionOf(line.Account.Subdomain, line.Email))));
 
-        /// <summary>All that an import writes, but for the time of creation, which is the import's own where the file has none.</summary>
+        /// <summary>All that a login and a key depend on; the time of creation and the full name need not be in a file.</summary>
         public static ulong ContentOf(Line line) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(
-            FormattableString.Invariant($"{line.Account.Email}\0{line.Account.UserId}\0{line.ApiKey}\0{line.Account.PasswordHash}\0{line.Account.IsActive}\0{line.Account.Role}\0{line.Account.FullName}"))));
+            FormattableString.Invariant($"{line.Account.Email}\0{line.Account.UserId}\0{line.ApiKey}\0{line.Account.PasswordHash}\0{line.Account.IsActive}\0{line.Account.Role}"))));
     }
 }

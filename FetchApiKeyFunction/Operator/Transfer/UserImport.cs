@@ -16,9 +16,6 @@ namespace FetchApiKeyFunction.Operator.Transfer;
 /// </summary>
 public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, ApiKeyCipher cipher, OperatorActs acts, TimeProvider time)
 {
-    /// <summary>All of a batch are written at once.</summary>
-    private const int BatchesAtOnce = 2;
-
     /// <summary>How often a batch is sent again that met a store which is away or has too much to do.</summary>
     private const int Patience = 5;
 
@@ -199,27 +196,26 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
     {
         var bar = new ProgressBar(error, "writing", fresh);
         var (late, failed) = (0, 0);
-        await Parallel.ForEachAsync(
-            BatchesAsync(file, judged, cancellation),
-            new ParallelOptions { MaxDegreeOfParallelism = BatchesAtOnce, CancellationToken = cancellation },
-            async (batch, token) =>
+        // One after another: the accounts of a batch are a hundred requests at once, and more would only wait in a slow store until they are given up.
+        await foreach (var batch in BatchesAsync(file, judged, cancellation))
+        {
+            var additions = await AddAsync([.. batch.Select(line => line.Account)], cancellation);
+            for (var i = 0; i < batch.Count; i++)
             {
-                var additions = await AddAsync([.. batch.Select(line => line.Account)], token);
-                for (var i = 0; i < batch.Count; i++)
+                if (additions[i] == Addition.EmailTaken && await IsThereAsync(batch[i], cancellation))
                 {
-                    if (additions[i] == Addition.EmailTaken && await IsThereAsync(batch[i], token))
-                    {
-                        Interlocked.Increment(ref late);
-                    }
-                    else if (additions[i] != Addition.Added)
-                    {
-                        Interlocked.Increment(ref failed);
-                        bar.Tell($"line {batch[i].Number}: {(additions[i] == Addition.EmailTaken ? "its email was taken meanwhile" : "its user_id was taken meanwhile")}");
-                    }
+                    late++;
                 }
+                else if (additions[i] != Addition.Added)
+                {
+                    failed++;
+                    bar.Tell($"line {batch[i].Number}: {(additions[i] == Addition.EmailTaken ? "its email was taken meanwhile" : "its user_id was taken meanwhile")}");
+                }
+            }
 
-                bar.Advance(batch.Count);
-            });
+            bar.Advance(batch.Count);
+        }
+
         bar.End();
         return (late, failed);
     }

@@ -72,7 +72,7 @@ public sealed class StorageFaultTests
     }
 
     private static readonly System.Linq.Expressions.Expression<Func<TableClient, Task<NullableResponse<TableEntity>>>> ReadAccount =
-        table => table.GetEntityIfExistsAsync<TableEntity>(It.IsAny<string>(), Account.Row, It.IsAny<IEnumerable<string>>(), It.IsAny<CancellationToken>());
+        table => table.GetEntityIfExistsAsync<TableEntity>(It.IsAny<string>(), It.IsAny<string>(), It.IsAny<IEnumerable<string>>(), It.IsAny<CancellationToken>());
 
     private static readonly System.Linq.Expressions.Expression<Func<TableClient, Task<Response>>> WriteAccount =
         table => table.UpdateEntityAsync(It.IsAny<TableEntity>(), It.IsAny<ETag>(), It.IsAny<TableUpdateMode>(), It.IsAny<CancellationToken>());

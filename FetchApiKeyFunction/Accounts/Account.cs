@@ -9,9 +9,10 @@ using Azure.Data.Tables;
 namespace FetchApiKeyFunction.Accounts;
 
 /// <summary>
-/// An account. Row: PartitionKey <see cref="PartitionOf"/>, RowKey "account"; columns Email, PasswordHash, ApiKey
+/// An account. Row: PartitionKey <see cref="PartitionOf"/>, RowKey the same again; columns Email, PasswordHash, ApiKey
 /// and, where known, FullName (strings), UserId, Role (32-bit integers), IsActive (boolean), Created (date and time). Each account is a partition
-/// of its own: none is hot, and what else belongs to the account can be read and settled together with it.
+/// of its own: none is hot, and what else belongs to the account can be read and settled together with it. The row's name is not
+/// one that all accounts share, since Azurite looks through every row of a name at each call.
 /// </summary>
 /// <param name="Subdomain">Of its realm.</param>
 /// <param name="UserId">1 and more, unique in the realm.</param>
@@ -22,7 +23,6 @@ namespace FetchApiKeyFunction.Accounts;
 public sealed partial record Account(
     string Subdomain, int UserId, string Email, string PasswordHash, string SealedApiKey, bool IsActive, int Role, DateTimeOffset Created)
 {
-    public const string Row = "account";
     private const string Alphanumerics = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private const int ApiKeyLength = 32;
 
@@ -84,7 +84,17 @@ public sealed partial record Account(
 
     public TableEntity ToRow(EmailAddress email)
     {
-        var row = NewRow(email);
+        var partition = PartitionOf(Subdomain, email);
+        var row = new TableEntity(partition, partition)
+        {
+            ["UserId"] = UserId,
+            ["Email"] = Email,
+            ["PasswordHash"] = PasswordHash,
+            ["ApiKey"] = SealedApiKey,
+            ["IsActive"] = IsActive,
+            ["Role"] = Role,
+            ["Created"] = Created,
+        };
         if (FullName.Length > 0)
         {
             row["FullName"] = FullName;
@@ -92,17 +102,6 @@ public sealed partial record Account(
 
         return row;
     }
-
-    private TableEntity NewRow(EmailAddress email) => new(PartitionOf(Subdomain, email), Row)
-    {
-        ["UserId"] = UserId,
-        ["Email"] = Email,
-        ["PasswordHash"] = PasswordHash,
-        ["ApiKey"] = SealedApiKey,
-        ["IsActive"] = IsActive,
-        ["Role"] = Role,
-        ["Created"] = Created,
-    };
 
     public override string ToString() => $"user {UserId} of realm '{Subdomain}'";
 

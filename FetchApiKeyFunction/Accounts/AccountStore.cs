@@ -39,7 +39,7 @@ public sealed class AccountStore(AccountTables tables)
     /// <param name="partition">As <see cref="Account.PartitionOf"/> gives it for an address of this realm.</param>
     public async Task<AccountReading> FindAsync(string subdomain, string partition, CancellationToken cancellation)
     {
-        var row = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(partition, Account.Row, cancellationToken: cancellation);
+        var row = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(partition, partition, cancellationToken: cancellation);
         if (!row.HasValue)
         {
             return default;
@@ -69,7 +69,7 @@ public sealed class AccountStore(AccountTables tables)
     {
         // '/' follows '.' in the order of keys: the range of one realm and of no other.
         var filter = TableClient.CreateQueryFilter(
-            $"PartitionKey ge {subdomain + "."} and PartitionKey lt {subdomain + "/"} and RowKey eq {Account.Row}");
+            $"PartitionKey ge {subdomain + "."} and PartitionKey lt {subdomain + "/"} and RowKey ne {PasswordInvitation.Row}");
         await foreach (var row in tables.Accounts.QueryAsync<TableEntity>(filter, cancellationToken: cancellation))
         {
             if (Account.From(subdomain, row) is { } account)
@@ -155,7 +155,7 @@ public sealed class AccountStore(AccountTables tables)
         using var link = await tables.Accounts.DeleteEntityAsync(partition, PasswordInvitation.Row, cancellationToken: cancellation);
         try
         {
-            using var answer = await tables.Accounts.DeleteEntityAsync(partition, Account.Row, account.ETag, cancellation);
+            using var answer = await tables.Accounts.DeleteEntityAsync(partition, partition, account.ETag, cancellation);
             return true;
         }
         catch (RequestFailedException fault) when (fault.Status == 412)
@@ -173,7 +173,7 @@ public sealed class AccountStore(AccountTables tables)
         }
         catch (RequestFailedException fault) when (fault.Status == 409)
         {
-            var there = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(row.PartitionKey, Account.Row, cancellationToken: cancellation);
+            var there = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(row.PartitionKey, row.RowKey, cancellationToken: cancellation);
             var holdsId = there.HasValue && there.Value!.GetInt32("UserId") == account.UserId;
             if (holdsId && there.Value!.GetString("ApiKey") == account.SealedApiKey)
             {
@@ -209,7 +209,8 @@ public sealed class AccountStore(AccountTables tables)
             throw new ArgumentException("An account without an e-mail address has no row to change.", nameof(account));
         }
 
-        var change = new TableEntity(Account.PartitionOf(account.Subdomain, email), Account.Row) { [column] = value };
+        var partition = Account.PartitionOf(account.Subdomain, email);
+        var change = new TableEntity(partition, partition) { [column] = value };
         try
         {
             await tables.Accounts.UpdateEntityAsync(change, account.ETag, TableUpdateMode.Merge, cancellation);
@@ -255,8 +256,8 @@ public sealed class AccountStore(AccountTables tables)
             return false;
         }
 
-        var owner = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(
-            standing.GetString("Account"), Account.Row, cancellationToken: cancellation);
+        var holder = standing.GetString("Account");
+        var owner = await tables.Accounts.GetEntityIfExistsAsync<TableEntity>(holder, holder, cancellationToken: cancellation);
         if (owner.HasValue && owner.Value!.GetInt32("UserId") == userId)
         {
             return false;

@@ -39,7 +39,7 @@ public sealed class AccountTables
     /// <summary>PartitionKey: a realm's subdomain and a full stop; RowKey: 2147483647 - user id, so that the highest comes first.</summary>
     public TableClient UserIds { get; }
 
-    /// <summary>PartitionKey: that of an account, or "@" and a digest of a client's address; RowKey "attempts".</summary>
+    /// <summary>PartitionKey: that of an account, or "@" and a digest of a client's address; RowKey: the same again, as <see cref="Account"/> says why.</summary>
     public TableClient Attempts { get; }
 
     /// <summary>See <see cref="FetchApiKeyFunction.Audit.AuditTable"/>.</summary>

@@ -110,7 +110,7 @@ public sealed class PasswordInvitations(AccountTables tables)
                 [
                     new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(partition, PasswordInvitation.Row), invitation.ETag),
                     new TableTransactionAction(
-                        TableTransactionActionType.UpdateMerge, new TableEntity(partition, Account.Row) { ["PasswordHash"] = hash }, account.ETag),
+                        TableTransactionActionType.UpdateMerge, new TableEntity(partition, partition) { ["PasswordHash"] = hash }, account.ETag),
                 ],
                 cancellation);
             return true;

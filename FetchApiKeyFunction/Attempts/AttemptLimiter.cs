@@ -36,8 +36,6 @@ public readonly record struct ReservationOutcome(Reservation? Reservation, TimeS
 /// </summary>
 public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
 {
-    private const string RowKey = "attempts";
-
     /// <summary>How long an attempt waits for the verdicts of others, and for its turn to be written.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 
@@ -75,7 +73,7 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
 
     /// <summary>Forgets everything about a bucket.</summary>
     public async Task ForgetAsync(string key, CancellationToken cancellation) =>
-        await tables.Attempts.DeleteEntityAsync(key, RowKey, cancellationToken: cancellation);
+        await tables.Attempts.DeleteEntityAsync(key, key, cancellationToken: cancellation);
 
     /// <summary>Deletes the rows that nothing has touched for longer than anything in them matters; gives their number.</summary>
     public async Task<int> SweepAsync(CancellationToken cancellation)
@@ -250,7 +248,7 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
     /// <summary>The record, the ETag of its row (null when there is none) and the store's time.</summary>
     private async Task<(AttemptRecord Record, ETag? ETag, DateTimeOffset Now)> ReadAsync(string key, CancellationToken cancellation)
     {
-        var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(key, RowKey, cancellationToken: cancellation);
+        var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(key, key, cancellationToken: cancellation);
         var now = row.GetRawResponse().Headers.Date ?? throw new RequestFailedException("The store's answer has no date.");
         return row is { HasValue: true, Value: { } value }
             ? (AttemptRecord.Read(value.GetInt64("Last") ?? 0, value.GetInt64("Cleared") ?? 0, value.GetBinary("Entries")), value.ETag, now)
@@ -260,7 +258,7 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
     /// <summary>The new ETag; null when the row is not the one that was read.</summary>
     private async Task<ETag?> WriteAsync(string key, AttemptRecord record, ETag? etag, CancellationToken cancellation)
     {
-        var row = new TableEntity(key, RowKey)
+        var row = new TableEntity(key, key)
         {
             ["Last"] = record.LastNumber,
             ["Cleared"] = record.ClearedNumber,

@@ -144,16 +144,4 @@ public sealed class AccountStoreTests : IAsyncLifetime
 
         return accounts;
     }
-
-    /// <summary>A clock that goes when it is told to.</summary>
-    private sealed class ManualTime : TimeProvider
-    {
-        private long _now = 1;
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => _now;
-
-        public void Advance(TimeSpan by) => _now += by.Ticks;
-    }
 }

@@ -382,6 +382,63 @@ public sealed partial class AttemptTests(Organisation organisation) : IClassFixt
     }
 
     [Fact]
+    public void A_verdict_that_comes_twice_changes_nothing_of_the_record_that_took_the_place_of_its_own()
+    {
+        var (first, second) = (new AttemptRecord(), new AttemptRecord());
+        var (id, other) = (Guid.NewGuid(), Guid.NewGuid());
+        var number = first.Reserve(id, Start);
+        Assert.True(first.Settle(id, number, isSuccess: true, Policy));
+        Assert.True(first.IsEmpty);
+
+        var otherNumber = second.Reserve(other, Start);
+        Assert.False(second.Settle(id, number, isSuccess: true, Policy));
+        Assert.False(second.Withdraw(id));
+        Assert.True(second.Settle(other, otherNumber, isSuccess: false, Policy));
+        Assert.False(second.Settle(other, otherNumber, isSuccess: false, Policy));
+
+        Assert.Equal(4 - 1, second.Judge(Policy, Start).Remaining);
+    }
+
+    [Fact]
+    public void A_right_attempt_that_took_too_long_clears_what_preceded_it_and_stays_a_failure_of_the_day()
+    {
+        var record = new AttemptRecord();
+        Fail(record, Start);
+        var id = Guid.NewGuid();
+        var number = record.Reserve(id, Start);
+        Fail(record, Start);
+        Assert.Equal(5 - 3 - 1, record.Judge(Policy, Start.AddSeconds(30)).Remaining);
+
+        Assert.True(record.Settle(id, number, isSuccess: true, Policy));
+
+        Assert.Equal(5 - 1 - 1, record.Judge(Policy, Start.AddSeconds(30)).Remaining);
+        Assert.Equal(AttemptDecision.Blocked, record.Judge(Policy with { DailyLimit = 3 }, Start.AddSeconds(30)).Decision);
+    }
+
+    [Fact]
+    public void The_store_s_time_goes_on_for_a_minute_and_keeps_to_the_second_that_the_store_names()
+    {
+        var time = new ManualTime();
+        var clock = new StoreClock(time);
+        Assert.Null(clock.Now);
+
+        Assert.Equal(Start, clock.Hear(Start));
+        time.Advance(TimeSpan.FromSeconds(2.5));
+        Assert.Equal(Start.AddSeconds(2.5), clock.Now);
+        Assert.Equal(Start.AddSeconds(2.5), clock.Hear(Start.AddSeconds(2)));
+        Assert.Equal(Start.AddSeconds(4), clock.Hear(Start.AddSeconds(4)));
+        Assert.Equal(Start.AddSeconds(3), clock.Hear(Start.AddSeconds(3)));
+
+        time.Advance(TimeSpan.FromSeconds(59));
+        Assert.Equal(Start.AddSeconds(62), clock.Now);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Null(clock.Now);
+        Assert.Equal(Start.AddSeconds(90), clock.Hear(Start.AddSeconds(90)));
+        time.Sleep(TimeSpan.FromSeconds(60));
+        Assert.Null(clock.Now);
+    }
+
+    [Fact]
     public async Task Old_records_are_swept_and_others_are_not()
     {
         await _instances[0].LogInAsync("recent@zulip.com", "wrong");

@@ -1,13 +1,15 @@
 // Storage that fails as it does in life: nobody is judged, nobody is told a lie, and all is well again by itself.
 
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Text.RegularExpressions;
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Attempts;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests;
 
-public sealed class FailClosedTests(Organisation organisation) : IClassFixture<Organisation>
+public sealed partial class FailClosedTests(Organisation organisation) : IClassFixture<Organisation>
 {
     /// <summary>The promise; far above what a healthy store takes, so not a measurement.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(10);
@@ -83,10 +85,78 @@ public sealed class FailClosedTests(Organisation organisation) : IClassFixture<O
         Assert.Equal(503, (await server.LogInAsync("iago@zulip.com", "abcd1234")).Status);
     }
 
-    private async Task<(FaultProxy Proxy, TestServer Server, string User)> StartAsync()
+    [Fact]
+    public async Task A_login_of_a_name_without_failures_costs_five_storage_calls_and_leaves_nothing_and_a_wrong_one_costs_as_many()
     {
+        // The other tests leave failures of the same address.
+        var own = new Organisation();
+        await own.InitializeAsync();
+        var (proxy, server, user) = await StartAsync(own);
+        await using var _ = proxy;
+        await using var __ = server;
+        var calls = new ConcurrentQueue<string>();
+        // Requests on rows; the audit trail is written in the background and not waited for.
+        proxy.Meets = request =>
+        {
+            if (TableOf().Match(request.Path) is { Success: true, Groups: [_, var table] } && table.Value != "audit")
+            {
+                calls.Enqueue($"{request.Method} {table.Value}");
+            }
+
+            return true;
+        };
+        async Task<string[]> CallsOfAsync(string username, string password, int status)
+        {
+            Assert.Equal(status, (await server.LogInAsync(username, password)).Status);
+            var made = calls.Where(call => !call.EndsWith("realms", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToArray();
+            calls.Clear();
+            return made;
+        }
+
+        // The first of all asks the store for the time.
+        Assert.Equal(
+            ["DELETE attempts", "DELETE attempts", "GET accounts", "GET attempts", "GET attempts", "POST attempts", "POST attempts"],
+            await CallsOfAsync(user, "abcd1234", 200));
+        Assert.Equal(
+            ["DELETE attempts", "DELETE attempts", "GET accounts", "POST attempts", "POST attempts"], await CallsOfAsync(user, "abcd1234", 200));
+        Assert.Equal(
+            ["GET accounts", "POST attempts", "POST attempts", "PUT attempts", "PUT attempts"], await CallsOfAsync(user, "wrong", 401));
+        Assert.Equal(
+            ["GET accounts", "POST attempts", "PUT attempts", "PUT attempts", "PUT attempts"], await CallsOfAsync("nobody@zulip.com", "wrong", 401));
+        Assert.Equal(
+            ["GET accounts", "PUT attempts", "PUT attempts", "PUT attempts", "PUT attempts"], await CallsOfAsync(user, "wrong", 401));
+        await own.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task What_an_instance_remembers_of_a_name_refuses_nobody_whom_another_instance_cleared()
+    {
+        var (proxy, first, user) = await StartAsync();
+        await using var _ = proxy;
+        await using var __ = first;
+        await using var second = await TestServer.StartAsync(organisation.Tables);
+        for (var guess = 0; guess < 4; guess++)
+        {
+            Assert.Equal(401, (await first.LogInAsync(user, "wrong")).Status);
+        }
+
+        Assert.Equal(200, (await second.LogInAsync(user, "abcd1234")).Status);
+        for (var guess = 0; guess < 5; guess++)
+        {
+            Assert.Equal(401, (await first.LogInAsync(user, "wrong")).Status);
+        }
+
+        Assert.Equal(429, (await first.LogInAsync(user, "wrong")).Status);
+        await new AttemptLimiter(organisation.Tables, TimeProvider.System).ForgetAsync(
+            LoginAttempts.KeyOf("", EmailAddress.TryParse(user)!), CancellationToken.None);
+        Assert.Equal(200, (await first.LogInAsync(user, "abcd1234")).Status);
+    }
+
+    private async Task<(FaultProxy Proxy, TestServer Server, string User)> StartAsync(Organisation? own = null)
+    {
+        var of = own ?? organisation;
         var (proxy, connection) = await FaultProxy.StartAsync();
-        var tables = AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix });
+        var tables = AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = of.TablePrefix });
         var defaults = NewSettings();
         var server = await TestServer.StartAsync(tables, new Settings
         {
@@ -98,7 +168,10 @@ public sealed class FailClosedTests(Organisation organisation) : IClassFixture<O
             Attempts = new AttemptSettings { PerAddress = 1000 },
         });
         var id = System.Security.Cryptography.RandomNumberGenerator.GetInt32(1_000, 2_000_000_000);
-        await organisation.AddAsync("", id, $"user{id}@zulip.com", await Organisation.HashAsync("abcd1234"));
+        await of.AddAsync("", id, $"user{id}@zulip.com", await Organisation.HashAsync("abcd1234"));
         return (proxy, server, $"user{id}@zulip.com");
     }
+
+    [GeneratedRegex("(accounts|attempts|audit|realms|userids)\\b")]
+    private static partial Regex TableOf();
 }

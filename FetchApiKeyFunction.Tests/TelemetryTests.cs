@@ -113,7 +113,7 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
 
             Assert.Single(logins.Taken, Is("unavailable", "acme"));
             Assert.Contains(retries.Taken, taken => (string?)taken["status"] == "503");
-            Assert.Contains(calls.Taken, taken => (string?)taken["status"] == "503" && (string?)taken["method"] == "GET");
+            Assert.Contains(calls.Taken, taken => (string?)taken["status"] == "503" && (string?)taken["table"] == $"{organisation.TablePrefix}attempts");
         }
     }
 

@@ -26,9 +26,13 @@ public sealed record Reservation(string Key, AttemptPolicy Policy, Guid Id, long
 public readonly record struct ReservationOutcome(Reservation? Reservation, TimeSpan RetryAfter);
 
 /// <summary>
-/// One row a bucket, changed only under its ETag. Fails closed: where the row cannot be read or written, an exception ends
-/// the login before its password is looked at. The time is the store's, taken from its answers, so that an instance whose
-/// clock is wrong admits nobody. A reservation is durable before this returns it; one that nobody settles counts as a failure.
+/// One row a bucket, changed only under its ETag, and none where there is nothing to remember. Fails closed: where the row cannot be read or
+/// written, an exception ends the login before its password is looked at. The time is the store's (<see cref="StoreClock"/>), so that an instance
+/// whose clock is wrong admits nobody. A reservation is durable before this returns it; one that nobody settles counts as a failure.
+/// <para>
+/// To save a reading, a writing begins from what this instance wrote last, or from no row; the store refuses it where that is not so, and then
+/// the row is read. Nobody is refused, and nobody let through, on what is only remembered.
+/// </para>
 /// <para>
 /// What this instance's requests want of one bucket is written together: while one write is under way the others gather,
 /// and the next write carries them all. So instances contend on the ETag and requests do not.
@@ -39,7 +43,11 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
     /// <summary>How long an attempt waits for the verdicts of others, and for its turn to be written.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(6);
 
+    /// <summary>Rows that this instance wrote and nobody uses, remembered at the most.</summary>
+    private const int MaxRemembered = 10_000;
+
     private readonly ConcurrentDictionary<string, Bucket> _buckets = new(StringComparer.Ordinal);
+    private readonly StoreClock _clock = new(time);
 
     /// <summary>
     /// Counts an attempt, after waiting shortly where attempts in flight fill the limit: they may be right and make room.
@@ -78,8 +86,9 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
     /// <summary>Deletes the rows that nothing has touched for longer than anything in them matters; gives their number.</summary>
     public async Task<int> SweepAsync(CancellationToken cancellation)
     {
+        Forget();
         var swept = 0;
-        var (_, _, now) = await ReadAsync("clock", cancellation);
+        var (_, now) = await ReadAsync("clock", cancellation);
         var before = now - AttemptRecord.Day - TimeSpan.FromHours(1);
         var filter = string.Create(CultureInfo.InvariantCulture, $"Timestamp lt datetime'{before.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}'");
         await foreach (var row in tables.Attempts.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey"], cancellationToken: cancellation))
@@ -98,7 +107,7 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
         return swept;
     }
 
-    private async Task EndAsync(Reservation reservation, Action<AttemptRecord> change, CancellationToken cancellation)
+    private async Task EndAsync(Reservation reservation, Func<AttemptRecord, bool> change, CancellationToken cancellation)
     {
         try
         {
@@ -166,7 +175,7 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
 
             try
             {
-                if (!await ServeAsync(key, bucket, wishes))
+                if (!await ServeFromMemoryAsync(key, bucket, wishes) && !await ServeFromStoreAsync(key, bucket, wishes))
                 {
                     // Verdicts in flight are written by this instance, which is news, or by another, which is not.
                     await bucket.HasNews.WaitAsync(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(10, 35)));
@@ -175,28 +184,45 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
             catch (Exception fault)
             {
                 // It goes to every request that waited for it.
-                bucket.Known = null;
+                bucket.Remembered = null;
                 wishes.ForEach(wish => wish.Outcome.TrySetException(fault));
             }
         }
     }
 
-    /// <summary>One reading, if it takes one, and one writing. False when nothing could be granted.</summary>
-    private async Task<bool> ServeAsync(string key, Bucket bucket, List<Wish> wishes)
+    /// <summary>One writing, of what follows from what is remembered. False when that is not what stands there, or nothing is to be written.</summary>
+    private async Task<bool> ServeFromMemoryAsync(string key, Bucket bucket, List<Wish> wishes)
     {
-        // To end reservations, what this instance wrote last is most often what is there, which saves a reading.
-        var (record, etag, now) = bucket.Known is { } known && wishes.TrueForAll(wish => wish.Change is not null)
-            ? (known.Record, known.ETag, default)
-            : await ReadAsync(key, CancellationToken.None);
-        bucket.Known = null;
+        var isEnding = wishes.TrueForAll(wish => wish.Change is not null);
+        // While other instances write the row too, what is remembered is most often not the latest.
+        if (bucket.Remembered is not { } row || (!isEnding && bucket.IsShared) || _clock.Now is not { } now)
+        {
+            return false;
+        }
+
+        bucket.Remembered = null;
+        return await ServeAsync(key, bucket, wishes, row, now, isRead: false);
+    }
+
+    /// <summary>One reading and one writing. False when nothing could be granted.</summary>
+    private async Task<bool> ServeFromStoreAsync(string key, Bucket bucket, List<Wish> wishes)
+    {
+        bucket.Remembered = null;
+        var (row, now) = await ReadAsync(key, CancellationToken.None);
+        return await ServeAsync(key, bucket, wishes, row, now, isRead: true);
+    }
+
+    /// <param name="isRead">Whether the row was just read, so that it can be answered from without being written.</param>
+    private async Task<bool> ServeAsync(string key, Bucket bucket, List<Wish> wishes, Row row, DateTimeOffset now, bool isRead)
+    {
+        var record = row.Record;
         var granted = new List<(Wish Wish, ReservationOutcome Outcome)>();
         var isChanged = false;
         foreach (var wish in wishes)
         {
             if (wish.Change is { } change)
             {
-                change(record);
-                isChanged = true;
+                isChanged |= change(record);
                 granted.Add((wish, default));
                 continue;
             }
@@ -222,12 +248,17 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
 
         if (isChanged)
         {
-            if (await WriteAsync(key, record, etag, CancellationToken.None) is not { } written)
+            if (await WriteAsync(key, row, CancellationToken.None) is not { } written)
             {
+                bucket.IsShared |= row.ETag is not null;
                 return false;
             }
 
-            bucket.Known = (record, written);
+            bucket.Remembered = written;
+        }
+        else if (!isRead)
+        {
+            return false;
         }
 
         foreach (var (wish, outcome) in granted)
@@ -245,35 +276,69 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
         return granted.Count > 0;
     }
 
-    /// <summary>The record, the ETag of its row (null when there is none) and the store's time.</summary>
-    private async Task<(AttemptRecord Record, ETag? ETag, DateTimeOffset Now)> ReadAsync(string key, CancellationToken cancellation)
+    /// <summary>The row, and the store's time.</summary>
+    private async Task<(Row Row, DateTimeOffset Now)> ReadAsync(string key, CancellationToken cancellation)
     {
         var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(key, key, cancellationToken: cancellation);
-        var now = row.GetRawResponse().Headers.Date ?? throw new RequestFailedException("The store's answer has no date.");
+        var now = _clock.Hear(row.GetRawResponse().Headers.Date ?? throw new RequestFailedException("The store's answer has no date."));
         return row is { HasValue: true, Value: { } value }
-            ? (AttemptRecord.Read(value.GetInt64("Last") ?? 0, value.GetInt64("Cleared") ?? 0, value.GetBinary("Entries")), value.ETag, now)
-            : (new AttemptRecord(), null, now);
+            ? (new Row(AttemptRecord.Read(value.GetInt64("Last") ?? 0, value.GetInt64("Cleared") ?? 0, value.GetBinary("Entries")), value.ETag), now)
+            : (Row.None, now);
     }
 
-    /// <summary>The new ETag; null when the row is not the one that was read.</summary>
-    private async Task<ETag?> WriteAsync(string key, AttemptRecord record, ETag? etag, CancellationToken cancellation)
+    /// <summary>The row as it is now; null when what stands there is not the one that was changed.</summary>
+    private async Task<Row?> WriteAsync(string key, Row changed, CancellationToken cancellation)
     {
-        var row = new TableEntity(key, key)
+        if (changed.Record.IsEmpty)
         {
-            ["Last"] = record.LastNumber,
-            ["Cleared"] = record.ClearedNumber,
-            ["Entries"] = record.WriteEntries(),
+            return await DeleteAsync(key, changed.ETag, cancellation) ? Row.None : null;
+        }
+
+        var entity = new TableEntity(key, key)
+        {
+            ["Last"] = changed.Record.LastNumber,
+            ["Cleared"] = changed.Record.ClearedNumber,
+            ["Entries"] = changed.Record.WriteEntries(),
         };
         try
         {
-            var answer = etag is { } read
-                ? await tables.Attempts.UpdateEntityAsync(row, read, TableUpdateMode.Replace, cancellation)
-                : await tables.Attempts.AddEntityAsync(row, cancellation);
-            return answer.Headers.ETag;
+            var answer = changed.ETag is { } read
+                ? await tables.Attempts.UpdateEntityAsync(entity, read, TableUpdateMode.Replace, cancellation)
+                : await tables.Attempts.AddEntityAsync(entity, cancellation);
+            Hear(answer);
+            return changed with { ETag = answer.Headers.ETag };
         }
-        catch (RequestFailedException fault) when (fault.Status is 412 or 409 || (fault.Status == 404 && fault.ErrorCode != "TableNotFound" && etag is not null))
+        catch (RequestFailedException fault) when (fault.Status is 412 or 409 || (fault.Status == 404 && fault.ErrorCode != "TableNotFound" && changed.ETag is not null))
         {
             return null;
+        }
+    }
+
+    /// <summary>False when what stands there is not the row that was read.</summary>
+    private async Task<bool> DeleteAsync(string key, ETag? etag, CancellationToken cancellation)
+    {
+        if (etag is not { } read)
+        {
+            return true;
+        }
+
+        try
+        {
+            var answer = await tables.Attempts.DeleteEntityAsync(key, key, read, cancellation);
+            Hear(answer);
+            return answer.Status != 404;
+        }
+        catch (RequestFailedException fault) when (fault.Status == 412)
+        {
+            return false;
+        }
+    }
+
+    private void Hear(Response answer)
+    {
+        if (answer.Headers.Date is { } date)
+        {
+            _clock.Hear(date);
         }
     }
 
@@ -299,19 +364,48 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
         {
             lock (bucket)
             {
-                if (--bucket.Users == 0)
+                // Where there are failures, the next attempt is likely to come here.
+                if (--bucket.Users == 0 && (bucket.Remembered?.ETag is null || _buckets.Count > MaxRemembered))
                 {
-                    bucket.IsGone = true;
-                    _buckets.TryRemove(key, out _);
+                    Remove(key, bucket);
                 }
             }
         }
     }
 
+    /// <summary>Forgets the rows that nobody uses; none of what is stored.</summary>
+    private void Forget()
+    {
+        foreach (var (key, bucket) in _buckets)
+        {
+            lock (bucket)
+            {
+                if (bucket.Users == 0)
+                {
+                    Remove(key, bucket);
+                }
+            }
+        }
+    }
+
+    private void Remove(string key, Bucket bucket)
+    {
+        bucket.IsGone = true;
+        _buckets.TryRemove(key, out _);
+    }
+
+    /// <summary>What stands in the store, or is thought to.</summary>
+    /// <param name="ETag">Null where there is no row.</param>
+    private sealed record Row(AttemptRecord Record, ETag? ETag)
+    {
+        public static Row None => new(new AttemptRecord(), null);
+    }
+
     /// <summary>What a request wants of a bucket: a reservation, or the change that ends one.</summary>
     private sealed record Wish(string Key, AttemptPolicy Policy, Guid Id)
     {
-        public Action<AttemptRecord>? Change { get; init; }
+        /// <summary>Says whether it changed anything.</summary>
+        public Func<AttemptRecord, bool>? Change { get; init; }
 
         public TaskCompletionSource<ReservationOutcome> Outcome { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
@@ -325,8 +419,11 @@ public sealed class AttemptLimiter(AccountTables tables, TimeProvider time)
 
         public bool IsBeingServed { get; set; }
 
-        /// <summary>What this instance wrote last and under which ETag; null when another may have written since.</summary>
-        public (AttemptRecord Record, ETag? ETag)? Known { get; set; }
+        /// <summary>What this instance wrote last, or at first the guess that there is no row; null when another may have written since.</summary>
+        public Row? Remembered { get; set; } = Row.None;
+
+        /// <summary>Whether another instance was found to write the row.</summary>
+        public bool IsShared { get; set; }
 
         /// <summary>Requests that wait, and reservations that have not ended.</summary>
         public int Users { get; set; }

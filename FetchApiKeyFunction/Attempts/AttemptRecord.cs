@@ -69,6 +69,9 @@ public sealed class AttemptRecord
         return record;
     }
 
+    /// <summary>There is nothing in it to remember.</summary>
+    public bool IsEmpty => _entries.Count == 0;
+
     public byte[] WriteEntries()
     {
         var bytes = new byte[_entries.Count * EntryBytes];
@@ -117,34 +120,58 @@ public sealed class AttemptRecord
     /// <summary>Gives the reservation's number.</summary>
     public long Reserve(Guid reservation, DateTimeOffset now)
     {
-        _entries.Add(new Entry(++LastNumber, now, reservation));
+        LastNumber = LastNumber == 0 ? FirstNumber(reservation) : LastNumber + 1;
+        _entries.Add(new Entry(LastNumber, now, reservation));
         return LastNumber;
     }
 
     /// <summary>
-    /// Ends a reservation. Nothing changes when it has expired into a failure meanwhile, but that a success still clears
-    /// what was reserved before it.
+    /// Ends a reservation. One that has expired into a failure stays that, but a success still clears what was reserved before it.
+    /// One that is not here any more was ended before, and what stands here now is not its to change.
     /// </summary>
-    public void Settle(Guid reservation, long number, bool isSuccess, AttemptPolicy policy)
+    /// <returns>Whether anything has changed.</returns>
+    public bool Settle(Guid reservation, long number, bool isSuccess, AttemptPolicy policy)
     {
-        var index = _entries.FindIndex(entry => entry.Reservation == reservation);
-        if (isSuccess)
+        var index = _entries.FindIndex(entry => entry.Number == number);
+        if (index < 0)
         {
-            if (index >= 0)
-            {
-                _entries.RemoveAt(index);
-            }
-
-            ClearedNumber = policy.IsClearedBySuccess ? Math.Max(ClearedNumber, number) : ClearedNumber;
+            return false;
         }
-        else if (index >= 0)
+
+        var isOpen = _entries[index].Reservation == reservation;
+        if (!isSuccess)
         {
             _entries[index] = _entries[index] with { Reservation = Guid.Empty };
+            return isOpen;
         }
+
+        if (isOpen)
+        {
+            _entries.RemoveAt(index);
+        }
+
+        if (policy.IsClearedBySuccess)
+        {
+            ClearedNumber = Math.Max(ClearedNumber, number);
+        }
+
+        return isOpen || policy.IsClearedBySuccess;
     }
 
     /// <summary>Takes a reservation back, as if it had never been made.</summary>
-    public void Withdraw(Guid reservation) => _entries.RemoveAll(entry => entry.Reservation == reservation);
+    /// <returns>Whether anything has changed.</returns>
+    public bool Withdraw(Guid reservation) => _entries.RemoveAll(entry => entry.Reservation == reservation) > 0;
+
+    /// <summary>
+    /// A number that no other record began with, 1 to 2^62: a record without attempts is deleted, and a verdict that comes twice must not find
+    /// its number in the record that follows.
+    /// </summary>
+    private static long FirstNumber(Guid reservation)
+    {
+        Span<byte> random = stackalloc byte[16];
+        reservation.TryWriteBytes(random);
+        return (BinaryPrimitives.ReadInt64LittleEndian(random[8..]) >>> 2) + 1;
+    }
 
     private void Expire(AttemptPolicy policy, DateTimeOffset now)
     {

@@ -28,14 +28,9 @@ internal sealed class LoadedServer : IDisposable
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"])
         {
             RedirectStandardOutput = true,
-            Environment =
-            {
-                ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1", ["Argon2__engine"] = engine,
-                ["ApiKeys__keys__bench"] = Convert.ToBase64String(EndpointLoad.Key),
-                ["Argon2__memoryKib"] = $"{cost.MemoryKib}", ["Argon2__passes"] = $"{cost.Passes}", ["Argon2__lanes"] = $"{cost.Lanes}",
-            },
+            Environment = { ["Argon2__engine"] = engine },
         };
-        foreach (var (name, value) in more ?? new Dictionary<string, string>())
+        foreach (var (name, value) in SettingsOf(azurite, prefix, cost).Concat(more ?? new Dictionary<string, string>()))
         {
             start.Environment[name] = value;
         }
@@ -54,6 +49,18 @@ internal sealed class LoadedServer : IDisposable
         return new LoadedServer(process, port);
     }
 
+    /// <summary>What a server over the tables of <see cref="EndpointLoad.PopulateAsync"/> is started with.</summary>
+    public static Dictionary<string, string> SettingsOf(Azurite azurite, string prefix, Argon2Cost cost) => new()
+    {
+        ["AccountStorage"] = azurite.ConnectionString,
+        ["TablePrefix"] = prefix,
+        ["ExternalHost"] = "127.0.0.1",
+        ["ApiKeys__keys__bench"] = Convert.ToBase64String(EndpointLoad.Key),
+        ["Argon2__memoryKib"] = $"{cost.MemoryKib}",
+        ["Argon2__passes"] = $"{cost.Passes}",
+        ["Argon2__lanes"] = $"{cost.Lanes}",
+    };
+
     /// <summary>Of all its threads, in the kernel and outside.</summary>
     public TimeSpan ProcessorTime
     {
@@ -69,14 +76,16 @@ internal sealed class LoadedServer : IDisposable
     /// <param name="address">Where the client says it comes from; believed only where the server trusts a hop.</param>
     public async Task<int> LogInAsync(string username, string password, string address)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/fetch_api_key")
-        {
-            Content = new FormUrlEncodedContent([new("username", username), new("password", password)]),
-        };
-        request.Headers.Add("X-Forwarded-For", address);
+        using var request = LoginOf(username, password, address);
         using var answer = await _client.SendAsync(request);
         return (int)answer.StatusCode;
     }
+
+    public static HttpRequestMessage LoginOf(string username, string password, string address) => new(HttpMethod.Post, "/api/v1/fetch_api_key")
+    {
+        Content = new FormUrlEncodedContent([new("username", username), new("password", password)]),
+        Headers = { { "X-Forwarded-For", address } },
+    };
 
     public async Task<(double Rate, double P50)> LoadAsync(TimeSpan time)
     {
@@ -135,9 +144,11 @@ internal sealed class LoadedServer : IDisposable
     }
 
     /// <summary>MiB of a line of the process's status.</summary>
-    public int Status(string name)
+    public int Status(string name) => StatusMib(_process.Id, name);
+
+    public static int StatusMib(int process, string name)
     {
-        var line = File.ReadLines($"/proc/{_process.Id}/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
+        var line = File.ReadLines($"/proc/{process}/status").First(line => line.StartsWith(name, StringComparison.Ordinal));
         return int.Parse(line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) / 1024;
     }
 

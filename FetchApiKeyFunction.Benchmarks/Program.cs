@@ -21,6 +21,8 @@ switch (args)
         return await TimingComparison.RunAsync();
     case ["import", .. var options]:
         return await ImportRun.RunAsync(Options.Parse(options).Accounts);
+    case ["start", .. var options]:
+        return await StartComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options).Rounds);
     case ["bdn", .. var options]:
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;

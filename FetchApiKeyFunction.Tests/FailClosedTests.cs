@@ -86,6 +86,17 @@ public sealed partial class FailClosedTests(Organisation organisation) : IClassF
     }
 
     [Fact]
+    public async Task Before_there_are_tables_a_login_is_503_and_not_an_unknown_user()
+    {
+        var tables = AccountTables.Open(await SharedAzurite.NewStorageAsync());
+        await using var server = await TestServer.StartAsync(tables);
+        Assert.Equal(503, (await server.LogInAsync("iago@zulip.com", "abcd1234")).Status);
+
+        await tables.CreateAsync(CancellationToken.None);
+        Assert.Equal(404, (await server.LogInAsync("iago@zulip.com", "abcd1234")).Status);
+    }
+
+    [Fact]
     public async Task A_login_of_a_name_without_failures_costs_five_storage_calls_and_leaves_nothing_and_a_wrong_one_costs_as_many()
     {
         // The other tests leave failures of the same address.

@@ -49,6 +49,7 @@ public sealed class Routes : IDisposable
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(10);
 
+    private readonly RealmStore _realms;
     private readonly PasswordHasher _hasher;
     private readonly List<LdapDirectory> _directories;
     private readonly AttemptLimiter _limiter;
@@ -76,7 +77,7 @@ public sealed class Routes : IDisposable
     public Routes(
         Settings settings, AccountTables tables, bool behindFunctionsHost, ClientAddressSettings clientAddress, TimeProvider time, ILoggerFactory logs)
     {
-        var realms = new RealmStore(tables, settings.RealmMaxAge, time);
+        var realms = _realms = new RealmStore(tables, settings.RealmMaxAge, time);
         _hasher = new PasswordHasher(settings.Hashing, time, logs.CreateLogger<PasswordHasher>());
         _limiter = new AttemptLimiter(tables, time);
         _auditTable = new AuditTable(tables);
@@ -113,6 +114,10 @@ public sealed class Routes : IDisposable
         _log = logs.CreateLogger<Routes>();
         _ = SweepAsync(_stopping.Token);
     }
+
+    /// <summary>Does what the first login would otherwise wait for. One that comes meanwhile waits for the same.</summary>
+    /// <exception cref="MissingTablesException">A table does not exist.</exception>
+    public Task WarmUpAsync(CancellationToken cancellation) => Task.WhenAll(_realms.FindAsync("", cancellation), _hasher.WarmUpAsync());
 
     public async Task<Reply> AnswerAsync(HttpContext context)
     {

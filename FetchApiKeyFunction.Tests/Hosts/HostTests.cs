@@ -84,6 +84,38 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         Assert.Contains("ExternalHost: ", handler.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_custom_handler_without_its_tables_lets_nobody_in_and_ends_naming_them()
+    {
+        var port = Azurite.FreePort();
+        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(port, await SharedAzurite.NewStorageAsync()));
+        var statuses = await KnockAsync(port, client => StatusAsync(client, "abcd1234"), () => handler.HasExited);
+
+        Assert.All(statuses, status => Assert.Equal(503, status));
+        Assert.Equal(ExitCode.BadSettings, await handler.ExitCodeAsync());
+        Assert.All(new[] { "realms", "accounts", "userids", "attempts", "audit" }, table => Assert.Contains(table, handler.Output, StringComparison.Ordinal));
+        Assert.DoesNotContain("Listening", handler.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_login_that_comes_the_moment_the_port_accepts_is_judged_like_any_other()
+    {
+        var port = Azurite.FreePort();
+        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(port, await NewTablesAsync()));
+        var isAnswered = false;
+        var statuses = await KnockAsync(
+            port,
+            async client =>
+            {
+                var both = await Task.WhenAll(StatusAsync(client, "abcd1234"), StatusAsync(client, "wrong"));
+                isAnswered = true;
+                return (both[0] * 1000) + both[1];
+            },
+            () => isAnswered || handler.HasExited);
+
+        Assert.Equal([200401], statuses);
+    }
+
     // ---- The isolated worker, against stand-in declarations ----
 
     [Fact]
@@ -207,18 +239,8 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     /// <summary>As the Functions host does it: its variables, its working directory, and `GET /` every 25 ms until anything answers.</summary>
     private static async Task<ProcessRun> StartHandlerAsync(string folder, int port, StorageSettings storage, string externalHost = "127.0.0.1")
     {
-        var handler = ProcessRun.Start(Path.Combine(folder, "FetchApiKeyFunction"), [], folder: folder, environment: new Dictionary<string, string>
-        {
-            ["FUNCTIONS_CUSTOMHANDLER_PORT"] = $"{port}",
-            ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
-            ["AccountStorage"] = storage.ConnectionString!,
-            ["TablePrefix"] = storage.TablePrefix,
-            ["ExternalHost"] = externalHost,
-            [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
-            ["Argon2__memoryKib"] = "64",
-            ["Argon2__passes"] = "1",
-            ["Argon2__lanes"] = "1",
-        });
+        var handler = ProcessRun.Start(
+            Path.Combine(folder, "FetchApiKeyFunction"), [], folder: folder, environment: EnvironmentOf(port, storage, externalHost));
         using var client = new HttpClient();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
@@ -234,6 +256,46 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
                 await Task.Delay(25, limit.Token);
             }
         }
+    }
+
+    private static Dictionary<string, string> EnvironmentOf(int port, StorageSettings storage, string externalHost = "127.0.0.1") => new()
+    {
+        ["FUNCTIONS_CUSTOMHANDLER_PORT"] = $"{port}",
+        ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
+        ["AccountStorage"] = storage.ConnectionString!,
+        ["TablePrefix"] = storage.TablePrefix,
+        ["ExternalHost"] = externalHost,
+        [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
+        ["Argon2__memoryKib"] = "64",
+        ["Argon2__passes"] = "1",
+        ["Argon2__lanes"] = "1",
+    };
+
+    /// <summary>Sends without a pause until told to stop, and gives what was answered; while nobody listens, or the process ends, nothing is.</summary>
+    private static async Task<List<int>> KnockAsync(int port, Func<HttpClient, Task<int>> send, Func<bool> isOver)
+    {
+        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        var answers = new List<int>();
+        while (!isOver())
+        {
+            try
+            {
+                answers.Add(await send(client));
+            }
+            catch (HttpRequestException)
+            {
+                // Not there yet, or not any more.
+            }
+        }
+
+        return answers;
+    }
+
+    private static async Task<int> StatusAsync(HttpClient client, string password)
+    {
+        using var form = TestServer.Form(("username", "iago@zulip.com"), ("password", password));
+        using var answer = await client.PostAsync(new Uri("/api/v1/fetch_api_key", UriKind.Relative), form);
+        return (int)answer.StatusCode;
     }
 
     private static async Task<string> LogInAsync(HttpClient client)

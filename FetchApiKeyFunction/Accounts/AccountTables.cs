@@ -17,6 +17,9 @@ public sealed class AccountTables
 {
     private static readonly string[] Names = ["realms", "accounts", "userids", "attempts", "audit"];
 
+    /// <summary>No account's key and no bucket's: these have a full stop or an at sign.</summary>
+    private const string Nobody = "nobody";
+
     private readonly TableServiceClient _service;
     private readonly string _prefix;
     private Task? _check;
@@ -98,6 +101,16 @@ public sealed class AccountTables
         var check = _check;
         return check is null || check.IsFaulted || check.IsCanceled ? _check = CheckNowAsync(cancellation) : check;
     }
+
+    /// <summary>
+    /// What the first login would otherwise wait for: the check, and a connection for each call that a login makes at once, with
+    /// its session and the identity's token. The rows that it asks for do not exist.
+    /// </summary>
+    /// <exception cref="MissingTablesException">At least one does not exist.</exception>
+    public Task WarmUpAsync(CancellationToken cancellation) => Task.WhenAll(
+        CheckAsync(cancellation),
+        Accounts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody, cancellationToken: cancellation),
+        Attempts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody, cancellationToken: cancellation));
 
     /// <summary>Asks each time.</summary>
     /// <exception cref="MissingTablesException">At least one does not exist.</exception>

@@ -81,8 +81,11 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
     private async Task<Snapshot> ReadAllAsync()
     {
         var taken = time.GetTimestamp();
-        await tables.CheckAsync(CancellationToken.None);
-        var realms = await ListAsync(CancellationToken.None);
+        // Side by side; what was read counts only if the check was passed, whose word on what is missing comes first.
+        var check = tables.CheckAsync(CancellationToken.None);
+        var reading = ListAsync(CancellationToken.None);
+        await Task.WhenAll(check, reading);
+        var realms = await reading;
         return _snapshot = new Snapshot(taken, realms.ToDictionary(realm => realm.Subdomain, StringComparer.Ordinal));
     }
 

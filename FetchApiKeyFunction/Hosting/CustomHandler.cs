@@ -56,7 +56,11 @@ public static class CustomHandler
     /// </summary>
     /// <param name="moreLogging">Adds sinks beside the console.</param>
     public static WebApplication Build(
-        Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<ILoggingBuilder>? moreLogging = null)
+        Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<ILoggingBuilder>? moreLogging = null) =>
+        Compose(settings, listener, tables, time, moreLogging).App;
+
+    private static (WebApplication App, Routes Routes) Compose(
+        Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<ILoggingBuilder>? moreLogging)
     {
         listener.RefuseDevelopmentLogin(settings);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -97,18 +101,26 @@ public static class CustomHandler
             listener.BehindFunctionsHost ? ClientAddressSettings.BehindFunctionsHost : ClientAddressSettings.Direct, time, app.Services.GetRequiredService<ILoggerFactory>());
         app.Lifetime.ApplicationStopped.Register(routes.Dispose);
         app.Run(async context => await (await routes.AnswerAsync(context)).ExecuteAsync(context));
-        return app;
+        return (app, routes);
     }
 
-    /// <summary>Checks the tables, then serves until the process is told to stop.</summary>
+    /// <summary>
+    /// Serves until the process is told to stop. It listens at once; what a login needs is fetched meanwhile, and logins wait for
+    /// it. A table that does not exist ends it, and until then nobody gets in, since realms are read through the same check.
+    /// </summary>
     /// <exception cref="MissingTablesException">A table does not exist.</exception>
     public static async Task ServeAsync(Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<string> onListening, CancellationToken cancellation)
     {
-        await using var app = Build(settings, listener, tables, time);
+        // First, since it waits for others.
+        var storage = Task.Run(() => tables.WarmUpAsync(cancellation), cancellation);
+        var (app, routes) = Compose(settings, listener, tables, time, moreLogging: null);
+        await using var disposal = app;
+        var warmUp = Task.Run(() => Task.WhenAll(storage, routes.WarmUpAsync(cancellation)), cancellation);
+        await app.StartAsync(cancellation);
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(nameof(CustomHandler));
         try
         {
-            await tables.CheckAsync(cancellation);
+            await warmUp.WaitAsync(app.Lifetime.ApplicationStopping);
         }
         catch (Exception fault) when (fault is not MissingTablesException && AccountTables.IsUnavailability(fault))
         {
@@ -120,7 +132,6 @@ public static class CustomHandler
             log.HashCostIsLow(settings.Hashing.Cost.MemoryKib, settings.Hashing.Cost.Passes);
         }
 
-        await app.StartAsync(cancellation);
         onListening(app.Urls.First());
         await app.WaitForShutdownAsync(cancellation);
     }

@@ -41,9 +41,10 @@ public sealed class PasswordHasher : IDisposable
 {
     private readonly Argon2Cost _cost;
     private readonly HashCeilings _ceilings;
-    private readonly IArgon2 _argon2;
-    private readonly HashingGate _gate;
     private readonly ILogger _log;
+
+    /// <summary>Chosen and tried on known answers in the background, since that takes as long as some hashes: who wants to hash waits for it.</summary>
+    private readonly Task<Engine> _engine;
 
     /// <summary>The costs every login pays for, the configured one first, and what is hashed where there is nothing to compare with.</summary>
     private readonly List<HashCost> _costs;
@@ -53,13 +54,20 @@ public sealed class PasswordHasher : IDisposable
     public PasswordHasher(HashingSettings settings, TimeProvider time, ILogger log)
     {
         (_cost, _ceilings, _log) = (settings.Cost, settings.Ceilings, log);
-        _argon2 = Choose(settings, log);
-        _gate = new HashingGate(_argon2, settings.LargestMemoryKib, _ceilings.MemoryKib, settings.Gate, time, log);
+        _engine = Task.Run(() =>
+        {
+            var argon2 = Choose(settings, log);
+            return new Engine(argon2, new HashingGate(argon2, settings.LargestMemoryKib, _ceilings.MemoryKib, settings.Gate, time, log));
+        });
         _costs = [.. settings.AlsoInUse.Prepend(new HashCost(_cost, 0)).Distinct()];
         _decoys = [.. _costs.Select(cost => cost.Argon2 is { } argon2
             ? Argon2Hash.NewUntagged(argon2)
             : (StoredHash)new Pbkdf2Hash(cost.Pbkdf2Iterations, new byte[16], new byte[32]))];
     }
+
+    /// <summary>Ends when hashes can be computed.</summary>
+    /// <exception cref="Exception">They cannot.</exception>
+    public Task WarmUpAsync() => _engine;
 
     /// <summary>
     /// Every call costs the same: one hash of the configured cost and of each that is also in use. The stored hash takes
@@ -73,7 +81,8 @@ public sealed class PasswordHasher : IDisposable
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
     public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(string client, string? stored, TypedPassword password, CancellationToken cancellation)
     {
-        var hash = stored is null || password.IsEmpty ? new UnusableHash() : RefuseBeyondUs(StoredHash.Parse(stored, _ceilings));
+        var engine = await _engine.WaitAsync(cancellation);
+        var hash = stored is null || password.IsEmpty ? new UnusableHash() : RefuseBeyondUs(StoredHash.Parse(stored, _ceilings), engine);
         var hashes = (StoredHash[])_decoys.Clone();
         var place = PlaceOf(hash);
         if (place is { } own)
@@ -81,7 +90,7 @@ public sealed class PasswordHasher : IDisposable
             hashes[own] = hash;
         }
 
-        var isRight = await _gate.RunAsync(
+        var isRight = await engine.Gate.RunAsync(
             client,
             hashes.Max(each => (each as Argon2Hash)?.Cost.MemoryKib ?? 0),
             workspace =>
@@ -89,7 +98,7 @@ public sealed class PasswordHasher : IDisposable
                 var isRight = false;
                 for (var i = 0; i < hashes.Length; i++)
                 {
-                    isRight |= Matches(hashes[i], password, workspace) & i == place;
+                    isRight |= Matches(engine.Argon2, hashes[i], password, workspace) & i == place;
                 }
 
                 return isRight;
@@ -106,20 +115,29 @@ public sealed class PasswordHasher : IDisposable
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
     public async Task<string> HashAsync(string client, TypedPassword password, CancellationToken cancellation)
     {
+        var engine = await _engine.WaitAsync(cancellation);
         var hash = Argon2Hash.NewUntagged(_cost);
-        await _gate.RunAsync(
+        await engine.Gate.RunAsync(
             client,
             _cost.MemoryKib,
             workspace =>
             {
-                _argon2.Derive(hash.Parameters, password.Utf8, hash.Salt, workspace, hash.Tag);
+                engine.Argon2.Derive(hash.Parameters, password.Utf8, hash.Salt, workspace, hash.Tag);
                 return true;
             },
             cancellation);
         return hash.Encode();
     }
 
-    public void Dispose() => _gate.Dispose();
+    public void Dispose()
+    {
+        // One that failed to come up has nothing to give back.
+        ((IAsyncResult)_engine).AsyncWaitHandle.WaitOne();
+        if (_engine.IsCompletedSuccessfully)
+        {
+            _engine.Result.Gate.Dispose();
+        }
+    }
 
     /// <summary>Where among the hashes of every login this one belongs; null for one that cannot be computed.</summary>
     private int? PlaceOf(StoredHash hash)
@@ -146,7 +164,7 @@ public sealed class PasswordHasher : IDisposable
         return Math.Max(place, 0);
     }
 
-    private bool Matches(StoredHash hash, TypedPassword password, HashingWorkspace workspace)
+    private static bool Matches(IArgon2 engine, StoredHash hash, TypedPassword password, HashingWorkspace workspace)
     {
         if (hash is Pbkdf2Hash pbkdf2)
         {
@@ -156,14 +174,14 @@ public sealed class PasswordHasher : IDisposable
         var argon2 = (Argon2Hash)hash;
         Span<byte> tag = stackalloc byte[argon2.Tag.Length];
         // Konscious throws on an empty password, which is never right, and one byte costs the same as none.
-        _argon2.Derive(argon2.Parameters, password.IsEmpty ? [0] : password.Utf8, argon2.Salt, workspace, tag);
+        engine.Derive(argon2.Parameters, password.IsEmpty ? [0] : password.Utf8, argon2.Salt, workspace, tag);
         return CryptographicOperations.FixedTimeEquals(tag, argon2.Tag);
     }
 
-    private StoredHash RefuseBeyondUs(StoredHash hash) => hash switch
+    private static StoredHash RefuseBeyondUs(StoredHash hash, Engine engine) => hash switch
     {
-        Argon2Hash { Cost: var cost } when !_gate.Fits(cost.MemoryKib) => new RefusedHash("dearer than all the hashing memory together"),
-        Argon2Hash { Version: var version } when !_argon2.Computes(version) => new RefusedHash("of an Argon2 version that Konscious does not compute"),
+        Argon2Hash { Cost: var cost } when !engine.Gate.Fits(cost.MemoryKib) => new RefusedHash("dearer than all the hashing memory together"),
+        Argon2Hash { Version: var version } when !engine.Argon2.Computes(version) => new RefusedHash("of an Argon2 version that Konscious does not compute"),
         _ => hash,
     };
 
@@ -186,4 +204,7 @@ public sealed class PasswordHasher : IDisposable
     }
 
     private static PasswordVerdict Right(bool isCurrent) => isCurrent ? PasswordVerdict.Right : PasswordVerdict.RightButOutdated;
+
+    /// <summary>What computes, and what bounds how much of it at once.</summary>
+    private sealed record Engine(IArgon2 Argon2, HashingGate Gate);
 }

@@ -148,7 +148,7 @@ internal static class EndpointLoad
         return sorted[sorted.Length / 2];
     }
 
-    public static async Task<AccountTables> PopulateAsync(Azurite azurite, string prefix, Argon2Cost cost)
+    public static async Task<AccountTables> PopulateAsync(Azurite azurite, string prefix, Argon2Cost cost, int accounts = Clients)
     {
         var tables = AccountTables.Open(new StorageSettings { ConnectionString = azurite.ConnectionString, TablePrefix = prefix });
         await tables.CreateAsync(CancellationToken.None);
@@ -156,7 +156,7 @@ internal static class EndpointLoad
             new Realm("", "Load", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
         using var password = TypedPassword.FromText(Password);
         var hash = await NewHash.OfAsync(password, new HashingSettings(cost, new HashCeilings(), new GateLimits(), UseKonscious: false), TimeProvider.System);
-        for (var i = 0; i < Clients; i++)
+        for (var i = 0; i < accounts; i++)
         {
             var email = EmailAddress.TryParse($"user{i}@example.com")!;
             var apiKey = new ApiKeyCipher(new ApiKeySettings(new Dictionary<string, byte[]> { ["bench"] = Key }, "bench")).Seal("", i + 1, Account.NewApiKey());

@@ -87,7 +87,10 @@ internal sealed class LoadedServer : IDisposable
         Headers = { { "X-Forwarded-For", address } },
     };
 
-    public async Task<(double Rate, double P50)> LoadAsync(TimeSpan time)
+    public Task<(double Rate, double P50)> LoadAsync(TimeSpan time) => LoadAsync(time, userOf: null);
+
+    /// <param name="userOf">Whom the next login is for; null for an account that each client has to itself.</param>
+    public async Task<(double Rate, double P50)> LoadAsync(TimeSpan time, Func<int>? userOf)
     {
         var started = Stopwatch.GetTimestamp();
         var latencies = await Task.WhenAll(Enumerable.Range(0, EndpointLoad.Clients).Select(async client =>
@@ -96,7 +99,7 @@ internal sealed class LoadedServer : IDisposable
             while (Stopwatch.GetElapsedTime(started) < time)
             {
                 var sent = Stopwatch.GetTimestamp();
-                var status = await LogInAsync(client);
+                var status = await LogInAsync(userOf?.Invoke() ?? client);
                 own.Add(status == 200 ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"A login got {status}."));
             }
 

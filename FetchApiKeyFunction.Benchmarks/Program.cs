@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `start` times the start of builds, `growth` and `instances` look for what bends with more accounts and servers, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKeyFunction.Benchmarks;
@@ -23,11 +23,15 @@ switch (args)
         return await ImportRun.RunAsync(Options.Parse(options).Accounts);
     case ["start", .. var options]:
         return await StartComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options).Rounds);
+    case ["growth", .. var options]:
+        return await AccountGrowth.RunAsync(Options.Parse(options).Sizes);
+    case ["instances", .. var options]:
+        return await InstanceGrowth.RunAsync(Options.Parse(options).Rounds);
     case ["bdn", .. var options]:
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | import | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | import | start | growth | instances | bdn; see CONTRIBUTING.md");
         return 2;
 }
 
@@ -37,16 +41,20 @@ namespace FetchApiKeyFunction.Benchmarks
     /// <param name="LibArgon2">Path of a libargon2 to compare with.</param>
     /// <param name="Plot">Where to write the plot; null for none.</param>
     /// <param name="Accounts">How many are imported.</param>
-    internal sealed record Options(int Rounds, string LibArgon2, string? Plot, int Accounts)
+    /// <param name="Sizes">How many a realm has, one after the other: --accounts too, separated by commas.</param>
+    internal sealed record Options(int Rounds, string LibArgon2, string? Plot, int Accounts, IReadOnlyList<int> Sizes)
     {
         public static Options Parse(string[] args)
         {
             string? Value(string name) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : null;
+            static int Number(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
+            var accounts = Value("--accounts");
             return new Options(
-                int.Parse(Value("--rounds") ?? "15", System.Globalization.CultureInfo.InvariantCulture),
+                Number(Value("--rounds") ?? "15"),
                 Value("--libargon2") ?? "libargon2.so.1",
                 Value("--plot"),
-                int.Parse(Value("--accounts") ?? "100000", System.Globalization.CultureInfo.InvariantCulture));
+                accounts is null ? 100_000 : Number(accounts.Split(',')[0]),
+                accounts is null ? [1000, 10_000, 100_000] : [.. accounts.Split(',').Select(Number)]);
         }
     }
 }

@@ -56,9 +56,9 @@ internal static class AccountGrowth
                 unknown.Add(await TimeAsync(server, $"nobody{size}.{sample}@example.com", 401, sample));
             }
 
-            var before = azurite.ProcessorTime;
+            var before = ProcessTree.ProcessorTime(azurite.ProcessId);
             var (rate, _) = await server.LoadAsync(Round, () => RandomNumberGenerator.GetInt32(filled));
-            var share = (azurite.ProcessorTime - before) / Round;
+            var share = (ProcessTree.ProcessorTime(azurite.ProcessId) - before) / Round;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"| {filled} | {Quantile(known, 0.5):F2} | {Quantile(known, 0.95):F2} | {Quantile(unknown, 0.5):F2} | {Quantile(unknown, 0.95):F2} | {rate:F0} | {share:P0} | {seconds:F0} | {LoadedServer.StatusMib(azurite.ProcessId, "VmRSS:")} |"));
         }

@@ -78,9 +78,9 @@ internal static class InstanceGrowth
             {
                 foreach (var load in loads)
                 {
-                    var before = azurite.ProcessorTime;
+                    var before = ProcessTree.ProcessorTime(azurite.ProcessId);
                     var (rate, p50) = await LoadAsync(servers[..load.Count], load.Clients, Round);
-                    results[load].Add((rate, p50, (azurite.ProcessorTime - before) / Round));
+                    results[load].Add((rate, p50, (ProcessTree.ProcessorTime(azurite.ProcessId) - before) / Round));
                 }
             }
         }

@@ -28,9 +28,8 @@ internal sealed class LoadedServer : IDisposable
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"])
         {
             RedirectStandardOutput = true,
-            Environment = { ["Argon2__engine"] = engine },
         };
-        foreach (var (name, value) in SettingsOf(azurite, prefix, cost).Concat(more ?? new Dictionary<string, string>()))
+        foreach (var (name, value) in Environment(azurite, prefix, cost, engine).Concat(more ?? new Dictionary<string, string>()))
         {
             start.Environment[name] = value;
         }
@@ -49,16 +48,12 @@ internal sealed class LoadedServer : IDisposable
         return new LoadedServer(process, port);
     }
 
-    /// <summary>What a server over the tables of <see cref="EndpointLoad.PopulateAsync"/> is started with.</summary>
-    public static Dictionary<string, string> SettingsOf(Azurite azurite, string prefix, Argon2Cost cost) => new()
+    /// <summary>What an endpoint needs to know of the tables that <see cref="EndpointLoad.PopulateAsync"/> filled.</summary>
+    public static Dictionary<string, string> Environment(Azurite azurite, string prefix, Argon2Cost cost, string engine) => new()
     {
-        ["AccountStorage"] = azurite.ConnectionString,
-        ["TablePrefix"] = prefix,
-        ["ExternalHost"] = "127.0.0.1",
+        ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1", ["Argon2__engine"] = engine,
         ["ApiKeys__keys__bench"] = Convert.ToBase64String(EndpointLoad.Key),
-        ["Argon2__memoryKib"] = $"{cost.MemoryKib}",
-        ["Argon2__passes"] = $"{cost.Passes}",
-        ["Argon2__lanes"] = $"{cost.Lanes}",
+        ["Argon2__memoryKib"] = $"{cost.MemoryKib}", ["Argon2__passes"] = $"{cost.Passes}", ["Argon2__lanes"] = $"{cost.Lanes}",
     };
 
     /// <summary>Of all its threads, in the kernel and outside.</summary>

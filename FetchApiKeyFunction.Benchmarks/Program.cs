@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `start` times the start of builds, `growth` and `instances` look for what bends with more accounts and servers, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `growth` and `instances` look for what bends with more accounts and servers, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKeyFunction.Benchmarks;
@@ -21,6 +21,23 @@ switch (args)
         return await TimingComparison.RunAsync();
     case ["import", .. var options]:
         return await ImportRun.RunAsync(Options.Parse(options).Accounts);
+    case ["load", .. var options]:
+        return await LoadComparison.RunAsync(Options.Parse(options, rounds: 3));
+    case ["latency", .. var options]:
+        return await LatencyCurve.RunAsync(Options.Parse(options, seconds: 15));
+    case ["overhead", .. var options]:
+        return await Overhead.RunAsync(Options.Parse(options, rounds: 5));
+    case ["idle", .. var options]:
+        return await IdleLatency.RunAsync(Options.Parse(options, rounds: 3));
+    case [ServerReport.Verb, var port]:
+        await ServerReport.RunEndpointAsync(Options.Integer(port));
+        return 0;
+    case [BareServer.Verb, var port, var table, var calls]:
+        await BareServer.RunAsync(Options.Integer(port), table, calls);
+        return 0;
+    case [PlainServer.Verb, var port, var table]:
+        await PlainServer.RunAsync(Options.Integer(port), table);
+        return 0;
     case ["start", .. var options]:
         return await StartComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options).Rounds);
     case ["growth", .. var options]:
@@ -31,7 +48,7 @@ switch (args)
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | import | start | growth | instances | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | import | load | latency | overhead | idle | start | growth | instances | bdn; see CONTRIBUTING.md");
         return 2;
 }
 
@@ -42,19 +59,24 @@ namespace FetchApiKeyFunction.Benchmarks
     /// <param name="Plot">Where to write the plot; null for none.</param>
     /// <param name="Accounts">How many are imported.</param>
     /// <param name="Sizes">How many a realm has, one after the other: --accounts too, separated by commas.</param>
-    internal sealed record Options(int Rounds, string LibArgon2, string? Plot, int Accounts, IReadOnlyList<int> Sizes)
+    /// <param name="Seconds">How long each round lasts.</param>
+    internal sealed record Options(int Rounds, string LibArgon2, string? Plot, int Accounts, IReadOnlyList<int> Sizes, int Seconds)
     {
-        public static Options Parse(string[] args)
+        public TimeSpan Round => TimeSpan.FromSeconds(Seconds);
+
+        public static Options Parse(string[] args, int rounds = 15, int seconds = 5)
         {
             string? Value(string name) => Array.IndexOf(args, name) is >= 0 and var i && i + 1 < args.Length ? args[i + 1] : null;
-            static int Number(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
             var accounts = Value("--accounts");
             return new Options(
-                Number(Value("--rounds") ?? "15"),
+                Value("--rounds") is { } given ? Integer(given) : rounds,
                 Value("--libargon2") ?? "libargon2.so.1",
                 Value("--plot"),
-                accounts is null ? 100_000 : Number(accounts.Split(',')[0]),
-                accounts is null ? [1000, 10_000, 100_000] : [.. accounts.Split(',').Select(Number)]);
+                accounts is null ? 100_000 : Integer(accounts.Split(',')[0]),
+                accounts is null ? [1000, 10_000, 100_000] : [.. accounts.Split(',').Select(Integer)],
+                Value("--seconds") is { } length ? Integer(length) : seconds);
         }
+
+        public static int Integer(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
     }
 }

@@ -32,18 +32,8 @@ public sealed partial class Azurite : IAsyncDisposable
 
     public bool IsOurs => _process is not null;
 
-    /// <summary>Of one that was started: its process, for whoever measures it.</summary>
-    public int ProcessId => _process!.Id;
-
-    /// <summary>Of one that was started: what it has used of the processors so far.</summary>
-    public TimeSpan ProcessorTime
-    {
-        get
-        {
-            _process!.Refresh();
-            return _process.TotalProcessorTime;
-        }
-    }
+    /// <summary>Of the one that was started.</summary>
+    internal int ProcessId => _process!.Id;
 
     public string ConnectionString => string.Create(CultureInfo.InvariantCulture,
         $"DefaultEndpointsProtocol=http;AccountName={Account};AccountKey={AccountKey};TableEndpoint=http://127.0.0.1:{_port}/{Account};");

@@ -98,6 +98,23 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     }
 
     [Fact]
+    public async Task A_custom_handler_that_could_not_ask_for_its_tables_ends_as_soon_as_it_hears_that_there_are_none()
+    {
+        var (proxy, connection) = await FaultProxy.StartAsync();
+        await using var _ = proxy;
+        proxy.Fault = StorageFault.Reset;
+        var storage = new StorageSettings { ConnectionString = connection, TablePrefix = (await SharedAzurite.NewStorageAsync()).TablePrefix };
+        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(Azurite.FreePort(), storage));
+        await handler.WaitForAsync("Listening on");
+        Assert.Contains("could not be asked for its tables at start", handler.Output, StringComparison.Ordinal);
+
+        proxy.Fault = StorageFault.None;
+
+        Assert.Equal(ExitCode.BadSettings, await handler.ExitCodeAsync());
+        Assert.Contains($"{storage.TablePrefix}accounts", handler.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_login_that_comes_the_moment_the_port_accepts_is_judged_like_any_other()
     {
         var port = Azurite.FreePort();
@@ -275,9 +292,11 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     private static async Task<List<int>> KnockAsync(int port, Func<HttpClient, Task<int>> send, Func<bool> isOver)
     {
         using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         var answers = new List<int>();
         while (!isOver())
         {
+            limit.Token.ThrowIfCancellationRequested();
             try
             {
                 answers.Add(await send(client));
@@ -285,6 +304,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
             catch (HttpRequestException)
             {
                 // Not there yet, or not any more.
+                await Task.Delay(1, limit.Token);
             }
         }
 

@@ -50,6 +50,9 @@ public sealed record Listener(IPAddress? Address, int Port, bool BehindFunctions
 
 public static class CustomHandler
 {
+    /// <summary>Between looks for the tables, where the store could not be asked at start.</summary>
+    private static readonly TimeSpan CheckInterval = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// The server, not yet started. Its addresses are the listener's alone: an ASPNETCORE_URLS of the machine, a
     /// appsettings.json in the working directory or a log level set there changes nothing.
@@ -106,7 +109,7 @@ public static class CustomHandler
 
     /// <summary>
     /// Serves until the process is told to stop. It listens at once; what a login needs is fetched meanwhile, and logins wait for
-    /// it. A table that does not exist ends it, and until then nobody gets in, since realms are read through the same check.
+    /// it. A table that does not exist ends it, as soon as the store can be asked, and until then nobody gets in, since realms are read through the same check.
     /// </summary>
     /// <exception cref="MissingTablesException">A table does not exist.</exception>
     public static async Task ServeAsync(Settings settings, Listener listener, AccountTables tables, TimeProvider time, Action<string> onListening, CancellationToken cancellation)
@@ -118,6 +121,7 @@ public static class CustomHandler
         var warmUp = Task.Run(() => Task.WhenAll(storage, routes.WarmUpAsync(cancellation)), cancellation);
         await app.StartAsync(cancellation);
         var log = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger(nameof(CustomHandler));
+        var checking = Task.CompletedTask;
         try
         {
             await warmUp.WaitAsync(app.Lifetime.ApplicationStopping);
@@ -125,6 +129,7 @@ public static class CustomHandler
         catch (Exception fault) when (fault is not MissingTablesException && AccountTables.IsUnavailability(fault))
         {
             log.StorageUncheckedAtStart(fault.GetType().Name);
+            checking = CheckLaterAsync(tables, time, app.Lifetime.ApplicationStopping);
         }
 
         if (settings.Hashing.Cost.IsBelowAdvice)
@@ -133,7 +138,28 @@ public static class CustomHandler
         }
 
         onListening(app.Urls.First());
-        await app.WaitForShutdownAsync(cancellation);
+        var serving = app.WaitForShutdownAsync(cancellation);
+        await await Task.WhenAny(serving, checking);
+        await serving;
+    }
+
+    /// <summary>Ends when the tables are there, or the process is told to stop.</summary>
+    /// <exception cref="MissingTablesException">The store is back, and a table does not exist.</exception>
+    private static async Task CheckLaterAsync(AccountTables tables, TimeProvider time, CancellationToken stopping)
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await Task.Delay(CheckInterval, time, stopping);
+                await tables.CheckAsync(stopping);
+                return;
+            }
+            catch (Exception fault) when (fault is not MissingTablesException && AccountTables.IsUnavailability(fault))
+            {
+                // Still away; each login says so, and readiness.
+            }
+        }
     }
 }
 

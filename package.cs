@@ -2,7 +2,8 @@
 //
 // The same sources and the same SDK give the same bytes, wherever and whenever it is run: paths are mapped, nothing of the
 // checkout's history is compiled in, entries are sorted and have one time stamp. Symbols are left out: nothing in the
-// endpoint reads them, and those of a package can be built again from its sources.
+// endpoint reads them, and those of a package can be built again from its sources. The custom handler is compiled ahead of
+// time, which takes gcc or clang to link with (Debian: gcc libc6-dev); of another linker come other bytes.
 
 #:property PublishAot=false
 #:property RestorePackagesWithLockFile=false
@@ -17,6 +18,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
+using Edges = System.Collections.Generic.SortedDictionary<string, System.Collections.Generic.SortedSet<string>>;
 
 const string Product = "FetchApiKeyFunction";
 const string Runtime = "linux-x64";
@@ -54,7 +56,8 @@ async Task<int> MakeAsync(string kind, string folder, CancellationToken cancella
         var digest = Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(zip, cancellation)));
         var packages = (await RunAsync(["nuget", "locals", "global-packages", "--list"], cancellation)).Output.Split(": ", 2)[1].Trim();
         var materials = Path.ChangeExtension(zip, ".cdx.json");
-        await File.WriteAllBytesAsync(materials, BillOfMaterials(published, kind, digest, packages), cancellation);
+        var (components, edges) = kind == "custom" ? WhatWasCompiled(Path.Combine(scratch, "build"), packages) : WhatWasPublished(published);
+        await File.WriteAllBytesAsync(materials, BillOfMaterials(components, edges, kind, digest, packages), cancellation);
         Console.WriteLine($"{digest}  {zip}");
         Console.WriteLine($"{Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(materials, cancellation)))}  {materials}");
         return 0;
@@ -68,7 +71,7 @@ async Task<int> MakeAsync(string kind, string folder, CancellationToken cancella
 // The reason, when the folder could not be published.
 async Task<string?> PublishAsync(string kind, string scratch, string published, CancellationToken cancellation)
 {
-    string[] ofHost = kind == "custom" ? [] : ["--self-contained", "false", "-p:UseAppHost=false"];
+    string[] ofHost = kind == "custom" ? ["-p:PublishAot=true"] : ["--self-contained", "false", "-p:UseAppHost=false"];
     var (exitCode, text) = await RunAsync(
         [
             "publish", Path.Combine(repository, Product), "--configuration", "Release", "--runtime", Runtime, $"-p:FunctionsHost={kind}",
@@ -119,43 +122,112 @@ static async Task ZipAsync(string published, string zip, CancellationToken cance
     }
 }
 
-// CycloneDX 1.6 of every package that the published .deps.json files name. No time and no serial number: those of a
-// document that can be made again are what it is made from.
-static byte[] BillOfMaterials(string published, string kind, string digest, string packages)
+// The packages that the published .deps.json files name, and what each needs of the others.
+static (SortedDictionary<string, bool> IsFramework, Edges Edges) WhatWasPublished(string published)
 {
-    var components = new SortedDictionary<string, JsonObject>(StringComparer.Ordinal);
-    var edges = new SortedDictionary<string, SortedSet<string>>(StringComparer.Ordinal);
-    var root = $"fetch-api-key-{kind}";
+    var components = new SortedDictionary<string, bool>(StringComparer.Ordinal);
+    var edges = new Edges(StringComparer.Ordinal);
     foreach (var file in Directory.GetFiles(published, "*.deps.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
     {
         var dependencies = JsonNode.Parse(File.ReadAllText(file))!;
         var libraries = dependencies["libraries"]!.AsObject();
         string? Reference(string id) => libraries[id]!["type"]!.GetValue<string>() switch
         {
-            "package" => $"pkg:nuget/{id.Replace('/', '@')}",
-            "runtimepack" => $"pkg:nuget/{id["runtimepack.".Length..].Replace('/', '@')}",
+            "package" => PackageUrl(id),
+            "runtimepack" => PackageUrl(id["runtimepack.".Length..]),
             _ => null,
         };
         foreach (var (id, library) in libraries)
         {
-            if (Reference(id) is { } purl && components.TryAdd(purl, new JsonObject()))
+            if (Reference(id) is { } purl)
             {
-                Describe(components[purl], purl, library!["type"]!.GetValue<string>() == "runtimepack", packages);
+                components.TryAdd(purl, library!["type"]!.GetValue<string>() == "runtimepack");
             }
         }
 
         foreach (var (id, target) in dependencies["targets"]![dependencies["runtimeTarget"]!["name"]!.GetValue<string>()]!.AsObject())
         {
-            var from = Reference(id) ?? root;
-            edges.TryAdd(from, new SortedSet<string>(StringComparer.Ordinal));
             foreach (var (name, version) in target!["dependencies"]?.AsObject() ?? [])
             {
                 if (libraries.ContainsKey($"{name}/{version}") && Reference($"{name}/{version}") is { } to)
                 {
-                    edges[from].Add(to);
+                    Connect(edges, Reference(id) ?? "", to);
                 }
             }
         }
+    }
+
+    return (components, edges);
+}
+
+// The packages that the ahead-of-time compiler read: those of the lock file that have a file in its list of references, and
+// the runtime that it linked in.
+static (SortedDictionary<string, bool> IsFramework, Edges Edges) WhatWasCompiled(string build, string packages)
+{
+    var read = Directory.GetFiles(build, "*.ilc.rsp", SearchOption.AllDirectories).SelectMany(File.ReadAllLines)
+        .Select(line => line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..])
+        .Where(path => path.StartsWith(packages, StringComparison.Ordinal))
+        .Select(path => Path.GetRelativePath(packages, path).Split('/'))
+        .Select(parts => $"{parts[0]}/{parts[1]}")
+        .ToHashSet(StringComparer.OrdinalIgnoreCase);
+    var components = new SortedDictionary<string, bool>(StringComparer.Ordinal);
+    var edges = new Edges(StringComparer.Ordinal);
+    foreach (var file in Directory.GetFiles(build, "project.assets.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+    {
+        var assets = JsonNode.Parse(File.ReadAllText(file))!;
+        var project = assets["project"]!["frameworks"]!.AsObject().Single().Value!;
+        foreach (var pack in project["downloadDependencies"]!.AsArray())
+        {
+            var id = $"{pack!["name"]}/{pack["version"]!.GetValue<string>().Trim('[', ']').Split(',')[0]}";
+            if (read.Contains(id))
+            {
+                components.TryAdd(PackageUrl(id), true);
+                Connect(edges, "", PackageUrl(id));
+            }
+        }
+
+        var resolved = assets["targets"]!.AsObject().Single(target => target.Key.EndsWith($"/{Runtime}", StringComparison.Ordinal)).Value!.AsObject();
+        var shipped = resolved.Select(package => package.Key).Where(read.Contains).ToDictionary(id => id.Split('/')[0], StringComparer.OrdinalIgnoreCase);
+        foreach (var id in shipped.Values)
+        {
+            components.TryAdd(PackageUrl(id), false);
+            foreach (var (name, _) in resolved[id]!["dependencies"]?.AsObject() ?? [])
+            {
+                if (shipped.TryGetValue(name, out var to))
+                {
+                    Connect(edges, PackageUrl(id), PackageUrl(to));
+                }
+            }
+        }
+
+        foreach (var (name, _) in project["dependencies"]?.AsObject() ?? [])
+        {
+            if (shipped.TryGetValue(name, out var to))
+            {
+                Connect(edges, "", PackageUrl(to));
+            }
+        }
+    }
+
+    return (components, edges);
+}
+
+static string PackageUrl(string id) => $"pkg:nuget/{id.Replace('/', '@')}";
+
+// From nothing: from the endpoint itself.
+static void Connect(Edges edges, string from, string to)
+{
+    edges.TryAdd(from, new SortedSet<string>(StringComparer.Ordinal));
+    edges[from].Add(to);
+}
+
+// CycloneDX 1.6. No time and no serial number: those of a document that can be made again are what it is made from.
+static byte[] BillOfMaterials(SortedDictionary<string, bool> isFramework, Edges edges, string kind, string digest, string packages)
+{
+    var root = $"fetch-api-key-{kind}";
+    foreach (var purl in isFramework.Keys.Prepend(""))
+    {
+        edges.TryAdd(purl, []);
     }
 
     var document = new JsonObject
@@ -175,10 +247,10 @@ static byte[] BillOfMaterials(string published, string kind, string digest, stri
                 ["licenses"] = new JsonArray(new JsonObject { ["license"] = new JsonObject { ["id"] = "MIT" } }),
             },
         },
-        ["components"] = new JsonArray([.. components.Values]),
+        ["components"] = new JsonArray([.. isFramework.Select(package => (JsonNode)Component(package.Key, package.Value, packages))]),
         ["dependencies"] = new JsonArray([.. edges.Select(edge => new JsonObject
         {
-            ["ref"] = edge.Key,
+            ["ref"] = edge.Key.Length == 0 ? root : edge.Key,
             ["dependsOn"] = new JsonArray([.. edge.Value.Select(to => (JsonNode)to)]),
         })]),
     };
@@ -193,8 +265,9 @@ static byte[] BillOfMaterials(string published, string kind, string digest, stri
 }
 
 // What the package itself says, from the folder that NuGet unpacked it to; its digest is the one that NuGet checked.
-static void Describe(JsonObject component, string purl, bool isFramework, string packages)
+static JsonObject Component(string purl, bool isFramework, string packages)
 {
+    var component = new JsonObject();
     var (name, version) = purl["pkg:nuget/".Length..].Split('@') is [var id, var number] ? (id, number) : throw new InvalidDataException(purl);
     var folder = Path.Combine(packages, name.ToLowerInvariant(), version.ToLowerInvariant());
     var digest = Path.Combine(folder, $"{name.ToLowerInvariant()}.{version.ToLowerInvariant()}.nupkg.sha512");
@@ -214,6 +287,7 @@ static void Describe(JsonObject component, string purl, bool isFramework, string
     }
 
     component["purl"] = purl;
+    return component;
 }
 
 static JsonArray Hashes(string algorithm, string digest) => [new JsonObject { ["alg"] = algorithm, ["content"] = digest }];

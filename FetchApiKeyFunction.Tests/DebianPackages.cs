@@ -16,8 +16,8 @@ internal static class DebianPackages
         : !Environment.IsPrivilegedProcess ? $"{program} is not there, and only root may install it."
         : null;
 
-    /// <summary>Installs a package, once, if its program is not there.</summary>
-    public static async Task InstallAsync(string package, string program)
+    /// <summary>Installs packages, once, if the program that they bring is not there.</summary>
+    public static async Task InstallAsync(string program, params string[] packages)
     {
         await Turn.WaitAsync();
         try
@@ -27,10 +27,10 @@ internal static class DebianPackages
                 return;
             }
 
-            Console.WriteLine($"Installing Debian's {package} with apt-get, once; this takes a moment.");
+            Console.WriteLine($"Installing Debian's {string.Join(", ", packages)} with apt-get, once; this takes a moment.");
             await RunAsync("update");
-            await RunAsync("install", "--yes", "--no-install-recommends", package);
-            Assert.True(File.Exists(program), $"Debian's {package} brings no {program}.");
+            await RunAsync(["install", "--yes", "--no-install-recommends", .. packages]);
+            Assert.True(File.Exists(program), $"Debian's {string.Join(", ", packages)} bring no {program}.");
         }
         finally
         {

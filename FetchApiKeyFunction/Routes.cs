@@ -289,8 +289,8 @@ public sealed class Routes : IDisposable
             return Reply.Unavailable;
         }
 
-        var place = new System.Diagnostics.StackTrace(fault).GetFrame(0)?.GetMethod();
-        _log.RequestFailed(fault.GetType().Name, $"{place?.DeclaringType?.Name}.{place?.Name}", invocation);
+        var place = new StackTrace(fault).GetFrame(0) is { } frame ? DiagnosticMethodInfo.Create(frame) : null;
+        _log.RequestFailed(fault.GetType().Name, $"{place?.DeclaringTypeName}.{place?.Name}", invocation);
         return Reply.InternalError;
     }
 

@@ -20,7 +20,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
 
     // ---- The custom handler ----
 
-    [Fact]
+    [PackageFact]
     public async Task The_packaged_custom_handler_serves_as_the_Functions_host_starts_it_and_passes_the_probe()
     {
         using var folder = await Package.UnpackAsync(await Package.CustomAsync());
@@ -45,7 +45,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         Assert.Equal(DocumentedAnswer, await LogInAsync(client));
     }
 
-    [Theory]
+    [PackageTheory]
     [InlineData("an ended process", "health readiness server-settings server-settings-head forwarded-host unknown-path wrong-method missing-username missing-password refused-login headers attempt-limit")]
     [InlineData("the name of another host", "server-settings server-settings-head forwarded-host refused-login attempt-limit")]
     [InlineData("tables without a realm", "server-settings refused-login attempt-limit")]

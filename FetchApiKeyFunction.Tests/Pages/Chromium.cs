@@ -25,7 +25,7 @@ public sealed class Chromium : IAsyncLifetime
             return;
         }
 
-        await DebianPackages.InstallAsync("chromium", Program);
+        await DebianPackages.InstallAsync(Program, "chromium");
         _playwright = await Playwright.CreateAsync();
         _browser = await _playwright.Chromium.LaunchAsync(new()
         {

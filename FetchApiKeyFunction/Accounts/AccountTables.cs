@@ -3,6 +3,7 @@
 using Azure;
 using Azure.Core;
 using Azure.Data.Tables;
+using Azure.Data.Tables.Models;
 using Azure.Identity;
 using FetchApiKeyFunction.Telemetry;
 
@@ -85,7 +86,15 @@ public sealed class AccountTables
         var missing = await MissingAsync(cancellation);
         foreach (var name in missing)
         {
-            await _service.CreateTableIfNotExistsAsync(name, cancellation);
+            try
+            {
+                // Not CreateIfNotExistsAsync: that one serializes by reflection, which code compiled ahead of time cannot do.
+                await _service.GetTableClient(name).CreateAsync(cancellation);
+            }
+            catch (RequestFailedException fault) when (fault.ErrorCode == TableErrorCode.TableAlreadyExists)
+            {
+                // Somebody else makes them at the same time.
+            }
         }
 
         return missing;

@@ -71,6 +71,16 @@ async Task<int> MakeAsync(string kind, string folder, CancellationToken cancella
 // The reason, when the folder could not be published.
 async Task<string?> PublishAsync(string kind, string scratch, string published, CancellationToken cancellation)
 {
+    // No lock file can name the SDK's own compiler and runtime, so the other packages are held against it before.
+    if (kind == "custom")
+    {
+        var (refused, why) = await RunAsync(["restore", Path.Combine(repository, Product), "--locked-mode", "--artifacts-path", Path.Combine(scratch, "locked")], cancellation);
+        if (refused != 0)
+        {
+            return why;
+        }
+    }
+
     string[] ofHost = kind == "custom" ? ["-p:PublishAot=true"] : ["--self-contained", "false", "-p:UseAppHost=false"];
     var (exitCode, text) = await RunAsync(
         [
@@ -84,6 +94,11 @@ async Task<string?> PublishAsync(string kind, string scratch, string published, 
     if (exitCode == 0)
     {
         return null;
+    }
+
+    if (text.Contains("Platform linker", StringComparison.Ordinal))
+    {
+        return $"{text}\nThe custom handler is linked by gcc or clang, and there is neither. On Debian: apt-get install --no-install-recommends gcc libc6-dev";
     }
 
     return kind == "isolated" && (text.Contains("NU1101", StringComparison.Ordinal) || text.Contains("NU1102", StringComparison.Ordinal))

@@ -83,7 +83,7 @@ public sealed class ConcurrencyTests(Organisation organisation) : IClassFixture<
             }
 
             var port = Azurite.FreePort();
-            using var server = ProcessRun.Start("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"], new Dictionary<string, string>
+            using var server = TestedProgram.Usual.Start(["serve", "--port", $"{port}"], new Dictionary<string, string>
             {
                 ["AccountStorage"] = await SharedAzurite.ConnectionStringAsync(),
                 ["TablePrefix"] = organisation.TablePrefix,

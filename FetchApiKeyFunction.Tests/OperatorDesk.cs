@@ -1,7 +1,8 @@
-// The operator's command line as the tests run it: in this process, on tables of its own.
+// The operator's command line as the tests run it, on tables of its own: in this process, or as a program.
 
 using FetchApiKeyFunction.Accounts;
 using FetchApiKeyFunction.Operator;
+using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction.Tests;
@@ -10,8 +11,10 @@ internal sealed record CommandResult(int Code, string Output, string Error);
 
 internal sealed class OperatorDesk
 {
-    private OperatorDesk(StorageSettings storage) =>
-        (Settings, Tables, TablePrefix) = (Environment(storage.ConnectionString!, storage.TablePrefix), AccountTables.Open(storage), storage.TablePrefix);
+    private readonly TestedProgram? _program;
+
+    private OperatorDesk(StorageSettings storage, TestedProgram? program) =>
+        (Settings, Tables, TablePrefix, _program) = (Environment(storage.ConnectionString!, storage.TablePrefix), AccountTables.Open(storage), storage.TablePrefix, program);
 
     public IConfigurationRoot Settings { get; }
 
@@ -20,9 +23,10 @@ internal sealed class OperatorDesk
     public string TablePrefix { get; }
 
     /// <summary>With tables and a root realm.</summary>
-    public static async Task<OperatorDesk> OpenAsync()
+    /// <param name="program">Runs the commands; null for this process.</param>
+    public static async Task<OperatorDesk> OpenAsync(TestedProgram? program = null)
     {
-        var desk = new OperatorDesk(await SharedAzurite.NewStorageAsync());
+        var desk = new OperatorDesk(await SharedAzurite.NewStorageAsync(), program);
         Assert.Equal(ExitCode.Done, (await desk.RunAsync("tables create")).Code);
         Assert.Equal(ExitCode.Done, (await desk.RunAsync("realms add")).Code);
         return desk;
@@ -41,8 +45,15 @@ internal sealed class OperatorDesk
         })
         .Build();
 
-    public static async Task<CommandResult> RunAsync(string command, string? input, IConfiguration environment, TimeProvider? time = null)
+    public static async Task<CommandResult> RunAsync(string command, string? input, IConfiguration environment, TimeProvider? time = null, TestedProgram? program = null)
     {
+        if (program is not null || (TestedProgram.Other is not null && time is null))
+        {
+            using var run = (program ?? TestedProgram.Usual).Start(command.Split(' '), VariablesOf(environment), input ?? "");
+            var ended = await run.ExitCodeAsync();
+            return new CommandResult(ended, run.StandardOutput, run.Error);
+        }
+
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
         var line = new CommandLine(environment, new StringReader(input ?? ""), time ?? TimeProvider.System);
@@ -50,7 +61,7 @@ internal sealed class OperatorDesk
         return new CommandResult(code, output.ToString(), error.ToString());
     }
 
-    public Task<CommandResult> RunAsync(string command, string? input = null) => RunAsync(command, input, Settings);
+    public Task<CommandResult> RunAsync(string command, string? input = null) => RunAsync(command, input, Settings, program: _program);
 
     /// <summary>These settings and others besides.</summary>
     public IConfigurationRoot With(params (string Key, string? Value)[] more) => new ConfigurationBuilder()
@@ -59,7 +70,9 @@ internal sealed class OperatorDesk
         .Build();
 
     /// <summary>What a process of its own needs in its environment to do the same.</summary>
-    public Dictionary<string, string> Variables => Settings.AsEnumerable()
+    public Dictionary<string, string> Variables => VariablesOf(Settings);
+
+    internal static Dictionary<string, string> VariablesOf(IConfiguration settings) => settings.AsEnumerable()
         .Where(each => each.Value is not null)
         .ToDictionary(each => each.Key.Replace(":", "__", StringComparison.Ordinal), each => each.Value!, StringComparer.Ordinal);
 }

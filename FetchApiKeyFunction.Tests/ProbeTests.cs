@@ -217,8 +217,8 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
             var authorities = Path.Combine(folder.FullName, "authorities.pem");
             await File.WriteAllTextAsync(authorities, isTrusted ? certificate.ExportCertificatePem() : "");
             await using var front = await FrontEnd.StartAsync(_endpoint.Origin, certificate: certificate);
-            using var probe = ProcessRun.Start(
-                "dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "probe", front.Origin.ToString(), "--json"],
+            using var probe = TestedProgram.Usual.Start(
+                ["probe", front.Origin.ToString(), "--json"],
                 new Dictionary<string, string> { ["SSL_CERT_FILE"] = authorities, ["SSL_CERT_DIR"] = folder.FullName });
 
             Assert.Equal(code, await probe.ExitCodeAsync());

@@ -20,12 +20,17 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
     private const string Canary = "c4n4ry-p4ssw0rd";
 
     [Fact]
-    public async Task A_login_and_a_refusal_are_told_to_a_collector_and_the_console_without_a_secret()
+    public Task A_login_and_a_refusal_are_told_to_a_collector_and_the_console_without_a_secret() => AssertToldAsync(TestedProgram.Usual);
+
+    [PackageFact]
+    public async Task The_packaged_program_tells_a_collector_and_the_console_the_same() => await AssertToldAsync(await TestedProgram.PackagedAsync());
+
+    private async Task AssertToldAsync(TestedProgram program)
     {
         await using var collector = await Collector.StartAsync();
         var port = Azurite.FreePort();
-        using var run = ProcessRun.Start(
-            "dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"],
+        using var run = program.Start(
+            ["serve", "--port", $"{port}"],
             new Dictionary<string, string>
             {
                 ["AccountStorage"] = await SharedAzurite.ConnectionStringAsync(),

@@ -31,14 +31,14 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>The same keys for a process's environment.</summary>
     public static readonly (string Name, string Value) KeyVariable = ("ApiKeys__keys__one", Convert.ToBase64String(Keys.Keys["one"]));
 
-    private readonly WebApplication _app;
+    private readonly WebApplication? _app;
     private readonly CapturedLog _log;
 
-    private TestServer(WebApplication app, CapturedLog log)
+    private TestServer(WebApplication? app, CapturedLog log, Uri origin)
     {
         _app = app;
         _log = log;
-        Origin = new Uri(app.Urls.Single());
+        Origin = origin;
         Client = new HttpClient { BaseAddress = Origin };
     }
 
@@ -72,8 +72,11 @@ internal sealed class TestServer : IAsyncDisposable
         var listener = new Listener(IPAddress.Loopback, 0, behindFunctionsHost);
         var app = CustomHandler.Build(settings ?? NewSettings(), listener, tables, time ?? TimeProvider.System, logging => logging.AddProvider(log));
         await app.StartAsync();
-        return new TestServer(app, log);
+        return new TestServer(app, log, new Uri(app.Urls.Single()));
     }
+
+    /// <summary>One that runs already, in a process that keeps its own log.</summary>
+    public static TestServer At(Uri origin) => new(null, new CapturedLog(), origin);
 
     /// <summary>A login as most clients send it.</summary>
     public Task<Answer> LogInAsync(string username, string password, string host = RootHost) =>
@@ -148,7 +151,7 @@ internal sealed class TestServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        await _app.DisposeAsync();
+        await (_app?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     internal sealed record Answer(int Status, string Body, IReadOnlyDictionary<string, string> Headers);

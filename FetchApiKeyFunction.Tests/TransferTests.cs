@@ -301,8 +301,7 @@ public sealed class TransferTests : IAsyncLifetime
         Assert.Equal(["api_key_disclosed", "api_key_disclosed", "api_key_disclosed"], await KindsOfAsync("users zuliprc"));
     }
 
-    private ProcessRun StartProcess(params string[] arguments) => ProcessRun.Start(
-        "dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), .. arguments], _desk.Variables);
+    private ProcessRun StartProcess(params string[] arguments) => TestedProgram.Usual.Start(arguments, _desk.Variables);
 
     private async Task<IReadOnlyList<string>> KindsOfAsync(string verb)
     {

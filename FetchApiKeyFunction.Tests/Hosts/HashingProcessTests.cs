@@ -15,7 +15,20 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
     [InlineData("DOTNET_EnableHWIntrinsic", Argon2Path.Portable)]
     public async Task A_processor_without_wide_vectors_logs_the_same_users_in(string switchedOff, Argon2Path expected)
     {
-        using var server = await StartAsync(new() { [switchedOff] = "0" });
+        using var server = await StartAsync(TestedProgram.JustInTime, new() { [switchedOff] = "0" });
+
+        Assert.Equal(200, await server.LogInAsync("abcd1234"));
+        Assert.Equal(401, await server.LogInAsync("wrong"));
+        var path = expected < Argon2Engine.BestPath ? expected : Argon2Engine.BestPath;
+        Assert.Contains($"Argon2 runs on the path {path}", server.Output, StringComparison.Ordinal);
+    }
+
+    [PackageTheory]
+    [InlineData("", Argon2Path.Avx512)]
+    [InlineData("glibc.cpu.hwcaps=-AVX512F", Argon2Path.Avx2)]
+    public async Task The_packaged_program_takes_the_widest_path_that_the_processor_has(string tunables, Argon2Path expected)
+    {
+        using var server = await StartAsync(await TestedProgram.PackagedAsync(), new() { ["GLIBC_TUNABLES"] = tunables });
 
         Assert.Equal(200, await server.LogInAsync("abcd1234"));
         Assert.Equal(401, await server.LogInAsync("wrong"));
@@ -28,7 +41,7 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
     {
         const int slots = 2;
         const int slotMib = 32;
-        using var server = await StartAsync(new() { ["Argon2__memoryKib"] = $"{slotMib * 1024}", ["Argon2__lanes"] = "4", ["Hashing__slots"] = $"{slots}" });
+        using var server = await StartAsync(TestedProgram.Usual, new() { ["Argon2__memoryKib"] = $"{slotMib * 1024}", ["Argon2__lanes"] = "4", ["Hashing__slots"] = $"{slots}" });
         // Nobody, so that every request costs one decoy of the configured cost.
         Assert.Equal(401, await server.LogInAsync("x", "nobody@zulip.com"));
         var before = server.ResidentMib();
@@ -43,7 +56,7 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
         }
     }
 
-    private async Task<Server> StartAsync(Dictionary<string, string> environment)
+    private async Task<Server> StartAsync(TestedProgram program, Dictionary<string, string> environment)
     {
         var port = Azurite.FreePort();
         environment["AccountStorage"] = await SharedAzurite.ConnectionStringAsync();
@@ -56,7 +69,7 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
         environment.TryAdd("Argon2__memoryKib", "64");
         environment.TryAdd("Argon2__passes", "1");
         environment.TryAdd("Argon2__lanes", "1");
-        var run = ProcessRun.Start("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"], environment);
+        var run = program.Start(["serve", "--port", $"{port}"], environment);
         await run.WaitForAsync("Listening on");
         return new Server(run, port);
     }

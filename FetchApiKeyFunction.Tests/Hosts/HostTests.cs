@@ -72,7 +72,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     [Fact]
     public async Task A_custom_handler_with_faulty_settings_ends_and_names_them()
     {
-        using var handler = ProcessRun.Start("dotnet", [AppAssembly], new Dictionary<string, string>
+        using var handler = TestedProgram.Usual.Start([], new Dictionary<string, string>
         {
             ["FUNCTIONS_CUSTOMHANDLER_PORT"] = "1",
             ["AccountStorage"] = "nonsense",
@@ -196,7 +196,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
             """);
         File.SetUnixFileMode(cli, UnixFileMode.UserRead | UnixFileMode.UserExecute);
 
-        using var command = ProcessRun.Start("dotnet", [AppAssembly, "realms", "list"], new Dictionary<string, string>
+        using var command = TestedProgram.Usual.Start(["realms", "list"], new Dictionary<string, string>
         {
             ["PATH"] = $"{folder.Path}:{Environment.GetEnvironmentVariable("PATH")}",
             ["AccountStorage__tableServiceUri"] = "https://127.0.0.1:1",

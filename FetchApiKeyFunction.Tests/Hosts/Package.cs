@@ -30,6 +30,11 @@ internal static class Package
 {
     private const string Linker = "/usr/bin/gcc";
 
+    private static readonly TimeSpan PatienceWithTheCompiler = TimeSpan.FromMinutes(15);
+
+    /// <summary>One at a time: the compiler takes every processor there is.</summary>
+    private static readonly SemaphoreSlim Turn = new(1);
+
     /// <summary>Null where the custom handler can be packaged, else why it cannot.</summary>
     public static string? Skip { get; } =
         !OperatingSystem.IsLinux() || RuntimeInformation.OSArchitecture != Architecture.X64 ? "The custom handler is packaged on Linux on x64 alone."
@@ -64,13 +69,21 @@ internal static class Package
     /// <summary>The custom handler's zip; its bill of materials lies beside it.</summary>
     public static Task<string> CustomAsync() => SharedCustom.Value;
 
-    /// <summary>The same package, unpacked once for the whole run.</summary>
-    public static async Task<string> ProgramAsync() => Path.Combine((await SharedUnpacked.Value).Path, "FetchApiKeyFunction");
+    /// <summary>The same, unpacked once for the whole run.</summary>
+    public static async Task<string> FolderAsync() => (await SharedUnpacked.Value).Path;
 
     public static async Task<(int Code, string Output)> MakeAsync(string sources, string host, string folder)
     {
-        using var run = ProcessRun.Start("dotnet", ["run", "package.cs", "--", host, "--output", folder], folder: sources);
-        return (await run.ExitCodeAsync(), run.Output);
+        await Turn.WaitAsync();
+        try
+        {
+            using var run = ProcessRun.Start("dotnet", ["run", "package.cs", "--", host, "--output", folder], folder: sources);
+            return (await run.ExitCodeAsync(PatienceWithTheCompiler), run.Output);
+        }
+        finally
+        {
+            Turn.Release();
+        }
     }
 
     /// <summary>Unpacks a zip with the modes that it names.</summary>

@@ -31,6 +31,24 @@ public sealed class PackageTests
         Assert.Contains($"{await DigestAsync(second)}  {second}", text, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_package_that_is_not_as_the_lock_file_has_it_is_refused()
+    {
+        using var copy = new TemporaryFolder();
+        CopySources(copy.Path);
+        var locked = Path.Combine(copy.Path, "FetchApiKeyFunction", "packages.lock.json");
+        var text = await File.ReadAllTextAsync(locked);
+        using var packages = JsonDocument.Parse(text);
+        var digest = packages.RootElement.GetProperty("dependencies").GetProperty("net10.0").GetProperty("CsvHelper").GetProperty("contentHash").GetString()!;
+        await File.WriteAllTextAsync(locked, text.Replace(digest, Convert.ToBase64String(new byte[SHA512.HashSizeInBytes]), StringComparison.Ordinal));
+
+        var (code, output) = await Package.MakeAsync(copy.Path, "custom", Path.Combine(copy.Path, "packages"));
+
+        Assert.Equal(1, code);
+        Assert.Contains("NU1403", output, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Path.Combine(copy.Path, "packages")));
+    }
+
     [PackageFact]
     public async Task The_custom_handlers_zip_holds_what_its_host_needs_and_no_more()
     {
@@ -117,12 +135,9 @@ public sealed class PackageTests
     /// <summary>Of the lock file what is not for the build alone, and the runtime that the program has linked in.</summary>
     private static async Task<List<string>> CompiledPackagesAsync()
     {
-        string[] ofTheBuild =
-        [
-            "Microsoft.CodeAnalysis.BannedApiAnalyzers", "Microsoft.DotNet.ILCompiler", "Microsoft.NET.ILLink.Tasks", "Microsoft.NETCore.Platforms", "NETStandard.Library",
-            "runtime.linux-x64.Microsoft.DotNet.ILCompiler",
-        ];
-        using var locked = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction", "packages.aot.lock.json")));
+        string[] ofTheBuild = ["Microsoft.CodeAnalysis.BannedApiAnalyzers", "Microsoft.NET.ILLink.Tasks", "Microsoft.NETCore.Platforms", "NETStandard.Library"];
+        var runtime = (await OutputAsync("msbuild", "FetchApiKeyFunction", "-getProperty:BundledNETCoreAppPackageVersion")).Trim();
+        using var locked = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction", "packages.lock.json")));
         var packages = locked.RootElement.GetProperty("dependencies").EnumerateObject()
             .SelectMany(target => target.Value.EnumerateObject())
             .Where(package => package.Value.GetProperty("type").GetString() != "Project")
@@ -132,7 +147,7 @@ public sealed class PackageTests
         [
             .. packages.Where(package => !ofTheBuild.Contains(package.Key))
                 .Concat(new[] { "Microsoft.AspNetCore.App.Runtime.linux-x64", "Microsoft.NETCore.App.Runtime.NativeAOT.linux-x64" }
-                    .Select(pack => KeyValuePair.Create(pack, packages["Microsoft.DotNet.ILCompiler"])))
+                    .Select(pack => KeyValuePair.Create(pack, runtime)))
                 .Select(package => $"{package.Key}/{package.Value}")
                 .Order(StringComparer.Ordinal),
         ];

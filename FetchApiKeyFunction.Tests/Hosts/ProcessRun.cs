@@ -12,30 +12,29 @@ internal sealed partial class ProcessRun : IDisposable
 
     private readonly Process _process;
     private readonly StringBuilder _output = new();
+    private readonly StringBuilder _error = new();
+    private readonly StringBuilder _standardOutput = new();
 
     private ProcessRun(Process process) => _process = process;
 
     /// <summary>Everything printed so far, to either stream.</summary>
-    public string Output
-    {
-        get
-        {
-            lock (_output)
-            {
-                return _output.ToString();
-            }
-        }
-    }
+    public string Output => Printed(_output);
+
+    /// <summary>What of it went to the standard error, and what did not.</summary>
+    public string Error => Printed(_error);
+
+    public string StandardOutput => Printed(_standardOutput);
 
     /// <summary>The folder that holds the solution.</summary>
     public static string Repository { get; } = FindRepository();
 
-    public static ProcessRun Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? folder = null)
+    public static ProcessRun Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? folder = null, string? input = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = input is not null,
             WorkingDirectory = folder ?? Repository,
         };
         // Of the test host's, and in the way of a build started from it.
@@ -51,10 +50,16 @@ internal sealed partial class ProcessRun : IDisposable
 
         var run = new ProcessRun(new Process { StartInfo = start });
         run._process.OutputDataReceived += (_, line) => run.Keep(line.Data);
-        run._process.ErrorDataReceived += (_, line) => run.Keep(line.Data);
+        run._process.ErrorDataReceived += (_, line) => run.Keep(line.Data, isError: true);
         run._process.Start();
         run._process.BeginOutputReadLine();
         run._process.BeginErrorReadLine();
+        if (input is not null)
+        {
+            run._process.StandardInput.Write(input);
+            run._process.StandardInput.Close();
+        }
+
         return run;
     }
 
@@ -72,9 +77,9 @@ internal sealed partial class ProcessRun : IDisposable
         }
     }
 
-    public async Task<int> ExitCodeAsync()
+    public async Task<int> ExitCodeAsync(TimeSpan? patience = null)
     {
-        using var limit = new CancellationTokenSource(Limit);
+        using var limit = new CancellationTokenSource(patience ?? Limit);
         await _process.WaitForExitAsync(limit.Token);
         return _process.ExitCode;
     }
@@ -96,11 +101,26 @@ internal sealed partial class ProcessRun : IDisposable
         _process.Dispose();
     }
 
-    private void Keep(string? line)
+    private string Printed(StringBuilder stream)
     {
         lock (_output)
         {
-            _output.AppendLine(line);
+            return stream.ToString();
+        }
+    }
+
+    /// <param name="line">Null at the end of the stream.</param>
+    private void Keep(string? line, bool isError = false)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (_output)
+        {
+            _output.Append(line).Append('\n');
+            (isError ? _error : _standardOutput).Append(line).Append('\n');
         }
     }
 

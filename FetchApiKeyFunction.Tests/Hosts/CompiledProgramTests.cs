@@ -186,15 +186,16 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         var tables = AccountTables.Open(storage);
         await tables.CreateAsync(CancellationToken.None);
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
-        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
-        var (run, server) = await ServeAsync(("TablePrefix", storage.TablePrefix));
+        var (run, server) = await ServeAsync(("TablePrefix", storage.TablePrefix), ("RealmCacheSeconds", "0"));
         using var process = run;
         await using var endpoint = server;
+        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
 
         var answer = await server.LogInAsync("iago@zulip.com", "abcd1234", "acme.zulip.example.com");
 
         Assert.Equal(500, answer.Status);
-        Assert.Matches(@"InvalidOperationException.*Table", run.Output);
+        await run.WaitForAsync("A request failed: ");
+        Assert.Matches(@"InvalidOperationException.*TableEntity\.\w+", run.Output);
     }
 
     private async Task<(ProcessRun Run, TestServer Server)> ServeAsync(params (string Name, string Value)[] more)

@@ -116,8 +116,14 @@ public sealed class Routes : IDisposable
     }
 
     /// <summary>Does what the first login would otherwise wait for. One that comes meanwhile waits for the same.</summary>
-    /// <exception cref="MissingTablesException">A table does not exist.</exception>
-    public Task WarmUpAsync(CancellationToken cancellation) => Task.WhenAll(_realms.FindAsync("", cancellation), _hasher.WarmUpAsync());
+    /// <exception cref="Exception">Hashes cannot be computed.</exception>
+    public async Task WarmUpAsync(CancellationToken cancellation)
+    {
+        Task realms = _realms.FindAsync("", cancellation);
+        await _hasher.WarmUpAsync();
+        // Realms that cannot be read are for each login to tell.
+        await realms.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
 
     public async Task<Reply> AnswerAsync(HttpContext context)
     {

@@ -115,6 +115,25 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     }
 
     [Fact]
+    public async Task A_realm_that_cannot_be_read_is_each_login_s_trouble_and_does_not_end_the_process()
+    {
+        var storage = await NewTablesAsync();
+        var tables = AccountTables.Open(storage);
+        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
+        var port = Azurite.FreePort();
+        var environment = EnvironmentOf(port, storage);
+        environment["RealmCacheSeconds"] = "0";
+        using var handler = ProcessRun.Start("dotnet", [AppAssembly], environment);
+        await handler.WaitForAsync("Listening on");
+        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
+        Assert.Equal(500, await StatusAsync(client, "abcd1234"));
+
+        await tables.Realms.DeleteEntityAsync(Realm.Partition, Realm.RowKey("acme"));
+
+        Assert.Equal(200, await StatusAsync(client, "abcd1234"));
+    }
+
+    [Fact]
     public async Task A_login_that_comes_the_moment_the_port_accepts_is_judged_like_any_other()
     {
         var port = Azurite.FreePort();

@@ -148,6 +148,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static string Golden(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Wire", name + ".json"));
 
+    /// <summary>As a process ends that is told to: what waits to be written is.</summary>
+    public async Task StopAsync() => await (_app?.StopAsync() ?? Task.CompletedTask);
+
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();

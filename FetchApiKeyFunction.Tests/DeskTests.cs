@@ -242,8 +242,6 @@ public sealed class DeskTests : IAsyncLifetime
             {
                 Assert.Equal(401, (await server.LogInAsync($"nobody{i}@b.com", "wrong")).Status);
             }
-
-            await server.StopAsync();
         }
 
         var rows = Rows(await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings));

@@ -148,13 +148,17 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static string Golden(string name) => File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Wire", name + ".json"));
 
-    /// <summary>As a process ends that is told to: what waits to be written is.</summary>
-    public async Task StopAsync() => await (_app?.StopAsync() ?? Task.CompletedTask);
-
+    /// <summary>As a process ends that is told to: what waits to be written is, and what hashing took is given back.</summary>
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        await (_app?.DisposeAsync() ?? ValueTask.CompletedTask);
+        if (_app is not null)
+        {
+            // Connections that a test has left open are cut off then.
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(1));
+            await _app.StopAsync(patience.Token);
+            await _app.DisposeAsync();
+        }
     }
 
     internal sealed record Answer(int Status, string Body, IReadOnlyDictionary<string, string> Headers);

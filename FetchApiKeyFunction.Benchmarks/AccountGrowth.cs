@@ -31,7 +31,7 @@ internal static class AccountGrowth
         await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
         var tables = await EndpointLoad.PopulateAsync(azurite, Prefix, Cost);
         // Bounds of the limit that no sample comes near.
-        using var server = await LoadedServer.StartAsync(azurite, Prefix, Cost, "built-in", new Dictionary<string, string>
+        using var server = await LoadedServer.StartAsync(azurite, Prefix, Cost, new Dictionary<string, string>
         {
             ["AttemptLimit__perAddress"] = "1000", ["ClientAddress__trustedHops"] = "1",
         });
@@ -48,19 +48,19 @@ internal static class AccountGrowth
             filled = Math.Max(size, filled);
             var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-            var known = new List<double>();
-            var unknown = new List<double>();
+            var (knownMs, unknownMs) = (new List<double>(), new List<double>());
             for (var sample = 0; sample < Samples; sample++)
             {
-                known.Add(await TimeAsync(server, $"user{RandomNumberGenerator.GetInt32(filled)}@example.com", 200, sample));
-                unknown.Add(await TimeAsync(server, $"nobody{size}.{sample}@example.com", 401, sample));
+                knownMs.Add(await TimeAsync(server, $"user{RandomNumberGenerator.GetInt32(filled)}@example.com", 200, sample));
+                unknownMs.Add(await TimeAsync(server, $"nobody{size}.{sample}@example.com", 401, sample));
             }
 
+            var (known, unknown) = (new Latencies(knownMs), new Latencies(unknownMs));
             var before = ProcessTree.ProcessorTime(azurite.ProcessId);
-            var (rate, _) = await server.LoadAsync(Round, () => RandomNumberGenerator.GetInt32(filled));
+            var (rate, _) = await LoadedServer.LoadAsync([server], EndpointLoad.Clients, Round, _ => RandomNumberGenerator.GetInt32(filled), _ => 1);
             var share = (ProcessTree.ProcessorTime(azurite.ProcessId) - before) / Round;
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {filled} | {Quantile(known, 0.5):F2} | {Quantile(known, 0.95):F2} | {Quantile(unknown, 0.5):F2} | {Quantile(unknown, 0.95):F2} | {rate:F0} | {share:P0} | {seconds:F0} | {LoadedServer.StatusMib(azurite.ProcessId, "VmRSS:")} |"));
+                $"| {filled} | {known.At(50):F2} | {known.At(95):F2} | {unknown.At(50):F2} | {unknown.At(95):F2} | {rate:F0} | {share:P0} | {seconds:F0} | {LoadedServer.StatusMib(azurite.ProcessId, "VmRSS:")} |"));
         }
 
         return 0;
@@ -87,11 +87,5 @@ internal static class AccountGrowth
         var sent = Stopwatch.GetTimestamp();
         var status = await server.LogInAsync(username, expected == 200 ? EndpointLoad.Password : "wrong", $"203.0.113.{sample % 250}");
         return status == expected ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"{username} got {status}.");
-    }
-
-    private static double Quantile(List<double> values, double quantile)
-    {
-        var sorted = values.Order().ToArray();
-        return sorted[(int)(quantile * (sorted.Length - 1))];
     }
 }

@@ -16,46 +16,6 @@ internal static class EndpointLoad
     public static readonly byte[] Key = new byte[ApiKeySettings.KeyBytes];
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(5);
 
-    /// <summary>Logins a second of eight clients, Konscious and the engine in turn.</summary>
-    public static async Task<int> LoginsAsync(Options options)
-    {
-        await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
-        Console.WriteLine($"{Clients} clients, rounds of {Round.TotalSeconds} s, {Math.Min(options.Rounds, 3)} rounds in turn, medians.");
-        Console.WriteLine("| m, t, p | engine | logins/s | p50 ms | peak RSS MiB |");
-        Console.WriteLine("|---|---|---|---|---|");
-        foreach (var cost in new Argon2Cost[] { new(102400, 2, 8), new(19456, 2, 1) })
-        {
-            var prefix = $"m{cost.MemoryKib}";
-            await PopulateAsync(azurite, prefix, cost);
-            string[] engines = ["konscious", "built-in"];
-            var results = engines.ToDictionary(engine => engine, _ => new List<(double Rate, double P50)>());
-            var servers = new Dictionary<string, LoadedServer>();
-            foreach (var engine in engines)
-            {
-                servers[engine] = await LoadedServer.StartAsync(azurite, prefix, cost, engine);
-                await servers[engine].LoadAsync(TimeSpan.FromSeconds(2));
-            }
-
-            for (var round = 0; round < Math.Min(options.Rounds, 3); round++)
-            {
-                foreach (var engine in engines)
-                {
-                    results[engine].Add(await servers[engine].LoadAsync(Round));
-                }
-            }
-
-            foreach (var engine in engines)
-            {
-                var peak = servers[engine].Status("VmHWM:");
-                servers[engine].Dispose();
-                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                    $"| {cost.MemoryKib}, {cost.Passes}, {cost.Lanes} | {engine} | {Median(results[engine].Select(result => result.Rate)):F1} | {Median(results[engine].Select(result => result.P50)):F0} | {peak} |"));
-            }
-        }
-
-        return 0;
-    }
-
     /// <summary>
     /// What a login costs the server's process in processor time, and so how many a second a processor carries: figures that do not
     /// depend on how much of the machine Azurite and the clients take.
@@ -70,7 +30,7 @@ internal static class EndpointLoad
         {
             var prefix = $"c{cost.MemoryKib}";
             await PopulateAsync(azurite, prefix, cost);
-            using var server = await LoadedServer.StartAsync(azurite, prefix, cost, "built-in");
+            using var server = await LoadedServer.StartAsync(azurite, prefix, cost);
             await server.LoadAsync(Round);
             var before = server.ProcessorTime;
             var (logins, _) = await server.LoadAsync(2 * Round);
@@ -88,7 +48,7 @@ internal static class EndpointLoad
         await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
         var cost = Argon2Cost.Default;
         await PopulateAsync(azurite, "burst", cost);
-        using var server = await LoadedServer.StartAsync(azurite, "burst", cost, "built-in");
+        using var server = await LoadedServer.StartAsync(azurite, "burst", cost);
         await server.LoadAsync(TimeSpan.FromSeconds(2));
         var before = server.Status("VmRSS:");
         Console.WriteLine($"128 logins at once, m={cost.MemoryKib}, t={cost.Passes}, p={cost.Lanes}, {Environment.ProcessorCount} slots; resident before: {before} MiB");
@@ -116,7 +76,7 @@ internal static class EndpointLoad
         await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
         var cost = new Argon2Cost(19456, 2, 1);
         await PopulateAsync(azurite, "dribble", cost);
-        using var server = await LoadedServer.StartAsync(azurite, "dribble", cost, "built-in");
+        using var server = await LoadedServer.StartAsync(azurite, "dribble", cost);
         await server.LoadAsync(TimeSpan.FromSeconds(2));
         async Task<double[]> SampleAsync()
         {

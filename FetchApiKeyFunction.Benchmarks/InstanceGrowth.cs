@@ -102,31 +102,15 @@ internal static class InstanceGrowth
         var servers = new List<LoadedServer>();
         for (var i = 0; i < count; i++)
         {
-            servers.Add(await LoadedServer.StartAsync(azurite, prefix, cost, "built-in", new Dictionary<string, string> { ["ClientAddress__trustedHops"] = "1" }));
+            servers.Add(await LoadedServer.StartAsync(azurite, prefix, cost, new Dictionary<string, string> { ["ClientAddress__trustedHops"] = "1" }));
         }
 
         return servers;
     }
 
-    /// <summary>Each client has an account, an address and a server of its own.</summary>
-    private static async Task<(double Rate, double P50)> LoadAsync(List<LoadedServer> servers, int clients, TimeSpan time)
-    {
-        var started = Stopwatch.GetTimestamp();
-        var latencies = await Task.WhenAll(Enumerable.Range(0, clients).Select(async client =>
-        {
-            var own = new List<double>();
-            while (Stopwatch.GetElapsedTime(started) < time)
-            {
-                var sent = Stopwatch.GetTimestamp();
-                var status = await servers[client % servers.Count].LogInAsync($"user{client}@example.com", EndpointLoad.Password, $"198.51.100.{client}");
-                own.Add(status == 200 ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"A login got {status}."));
-            }
-
-            return own;
-        }));
-        var all = latencies.SelectMany(own => own).ToList();
-        return (all.Count / Stopwatch.GetElapsedTime(started).TotalSeconds, EndpointLoad.Median(all));
-    }
+    /// <summary>Each client has an account and an address of its own.</summary>
+    private static Task<(double Rate, double P50)> LoadAsync(List<LoadedServer> servers, int clients, TimeSpan time) =>
+        LoadedServer.LoadAsync(servers, clients, time, client => client, client => client);
 
     private static async Task<bool> GuessAsync(List<LoadedServer> servers, int user, int rightUser, int guesses)
     {

@@ -22,14 +22,14 @@ internal sealed class LoadedServer : IDisposable
         _client = new HttpClient(new SocketsHttpHandler { MaxConnectionsPerServer = 512 }) { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
     }
 
-    public static async Task<LoadedServer> StartAsync(Azurite azurite, string prefix, Argon2Cost cost, string engine, IReadOnlyDictionary<string, string>? more = null)
+    public static async Task<LoadedServer> StartAsync(Azurite azurite, string prefix, Argon2Cost cost, IReadOnlyDictionary<string, string>? more = null)
     {
         var port = Azurite.FreePort();
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"), "serve", "--port", $"{port}"])
         {
             RedirectStandardOutput = true,
         };
-        foreach (var (name, value) in Environment(azurite, prefix, cost, engine).Concat(more ?? new Dictionary<string, string>()))
+        foreach (var (name, value) in Environment(azurite, prefix, cost).Concat(more ?? new Dictionary<string, string>()))
         {
             start.Environment[name] = value;
         }
@@ -49,9 +49,9 @@ internal sealed class LoadedServer : IDisposable
     }
 
     /// <summary>What an endpoint needs to know of the tables that <see cref="EndpointLoad.PopulateAsync"/> filled.</summary>
-    public static Dictionary<string, string> Environment(Azurite azurite, string prefix, Argon2Cost cost, string engine) => new()
+    public static Dictionary<string, string> Environment(Azurite azurite, string prefix, Argon2Cost cost) => new()
     {
-        ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1", ["Argon2__engine"] = engine,
+        ["AccountStorage"] = azurite.ConnectionString, ["TablePrefix"] = prefix, ["ExternalHost"] = "127.0.0.1",
         ["ApiKeys__keys__bench"] = Convert.ToBase64String(EndpointLoad.Key),
         ["Argon2__memoryKib"] = $"{cost.MemoryKib}", ["Argon2__passes"] = $"{cost.Passes}", ["Argon2__lanes"] = $"{cost.Lanes}",
     };
@@ -82,26 +82,31 @@ internal sealed class LoadedServer : IDisposable
         Headers = { { "X-Forwarded-For", address } },
     };
 
-    public Task<(double Rate, double P50)> LoadAsync(TimeSpan time) => LoadAsync(time, userOf: null);
+    /// <summary>Clients that have an account each, at one address.</summary>
+    public Task<(double Rate, double P50)> LoadAsync(TimeSpan time) => LoadAsync([this], EndpointLoad.Clients, time, client => client, _ => 1);
 
-    /// <param name="userOf">Whom the next login is for; null for an account that each client has to itself.</param>
-    public async Task<(double Rate, double P50)> LoadAsync(TimeSpan time, Func<int>? userOf)
+    /// <summary>Clients that are spread over servers; each waits for its answer before it logs in again.</summary>
+    /// <param name="userOf">Whom a client's next login is for.</param>
+    /// <param name="hostOf">The last number of the address that a client comes from.</param>
+    public static async Task<(double Rate, double P50)> LoadAsync(
+        IReadOnlyList<LoadedServer> servers, int clients, TimeSpan time, Func<int, int> userOf, Func<int, int> hostOf)
     {
         var started = Stopwatch.GetTimestamp();
-        var latencies = await Task.WhenAll(Enumerable.Range(0, EndpointLoad.Clients).Select(async client =>
+        var latencies = await Task.WhenAll(Enumerable.Range(0, clients).Select(async client =>
         {
             var own = new List<double>();
             while (Stopwatch.GetElapsedTime(started) < time)
             {
                 var sent = Stopwatch.GetTimestamp();
-                var status = await LogInAsync(userOf?.Invoke() ?? client);
+                var status = await servers[client % servers.Count].LogInAsync(
+                    $"user{userOf(client)}@example.com", EndpointLoad.Password, $"198.51.100.{hostOf(client)}");
                 own.Add(status == 200 ? Stopwatch.GetElapsedTime(sent).TotalMilliseconds : throw new InvalidOperationException($"A login got {status}."));
             }
 
             return own;
         }));
-        var all = latencies.SelectMany(own => own).ToList();
-        return (all.Count / Stopwatch.GetElapsedTime(started).TotalSeconds, EndpointLoad.Median(all));
+        var all = new Latencies(latencies.SelectMany(own => own));
+        return (all.Count / Stopwatch.GetElapsedTime(started).TotalSeconds, all.At(50));
     }
 
     /// <summary>Milliseconds that a request took which hashes nothing, one after the other until told to stop.</summary>

@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `logins` and `burst` load the endpoint, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `growth` and `instances` look for what bends with more accounts and servers, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `burst` loads the endpoint with many logins at once, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `growth` and `instances` look for what bends with more accounts and servers, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKeyFunction.Benchmarks;
@@ -9,8 +9,6 @@ switch (args)
         return EngineComparison.Run(Options.Parse(options));
     case ["peak", var contender, var set, .. var options]:
         return EngineComparison.PrintPeak(contender, set, Options.Parse(options));
-    case ["logins", .. var options]:
-        return await EndpointLoad.LoginsAsync(Options.Parse(options));
     case ["capacity", ..]:
         return await EndpointLoad.CapacityAsync();
     case ["burst", ..]:
@@ -48,7 +46,7 @@ switch (args)
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | logins | capacity | burst | dribble | timing | import | load | latency | overhead | idle | start | growth | instances | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | capacity | burst | dribble | timing | import | load | latency | overhead | idle | start | growth | instances | bdn; see CONTRIBUTING.md");
         return 2;
 }
 

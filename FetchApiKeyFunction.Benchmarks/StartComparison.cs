@@ -104,7 +104,7 @@ internal static class StartComparison
             RedirectStandardError = true,
             Environment = { [Listener.PortVariable] = $"{port}" },
         };
-        foreach (var (name, value) in LoadedServer.Environment(azurite, prefix, cost, "built-in"))
+        foreach (var (name, value) in LoadedServer.Environment(azurite, prefix, cost))
         {
             start.Environment[name] = value;
         }

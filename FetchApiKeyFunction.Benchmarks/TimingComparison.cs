@@ -44,7 +44,7 @@ internal static class TimingComparison
             await accounts.AddAsync(account, EmailAddress.TryParse(account.Email)!, CancellationToken.None);
         }
 
-        using var server = await LoadedServer.StartAsync(azurite, "timing", Cost, "built-in", new Dictionary<string, string>
+        using var server = await LoadedServer.StartAsync(azurite, "timing", Cost, new Dictionary<string, string>
         {
             ["AttemptLimit__perAccount"] = "1000", ["AttemptLimit__perAccountDaily"] = "1000", ["AttemptLimit__perAddress"] = "1000",
             ["ClientAddress__trustedHops"] = "1", ["Hashing__alsoInUse"] = $"{OtherCost.MemoryKib}:{OtherCost.Passes}:{OtherCost.Lanes}",

@@ -115,7 +115,7 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
     {
         var port = Azurite.FreePort();
         var process = start(port);
-        foreach (var (variable, value) in LoadedServer.Environment(store.Azurite, store.Prefix, store.Cost, "built-in"))
+        foreach (var (variable, value) in LoadedServer.Environment(store.Azurite, store.Prefix, store.Cost))
         {
             process.Environment[variable] = value;
         }

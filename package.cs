@@ -20,12 +20,11 @@ using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Edges = System.Collections.Generic.SortedDictionary<string, System.Collections.Generic.SortedSet<string>>;
 
-const string Product = "FetchApiKeyFunction";
 const string Runtime = "linux-x64";
 
 var repository = (string)AppContext.GetData("EntryPointFileDirectoryPath")!;
-var host = new Argument<string>("host") { Description = "custom (the custom handler) or isolated (the .NET isolated worker)." };
-host.AcceptOnlyFromAmong("custom", "isolated");
+var host = new Argument<string>("host") { Description = "isolated (the .NET isolated worker, the default) or custom (the custom handler, compiled ahead of time).", DefaultValueFactory = _ => "isolated" };
+host.AcceptOnlyFromAmong("isolated", "custom");
 var output = new Option<DirectoryInfo>("--output")
 {
     Description = "The folder to write to.",
@@ -71,39 +70,20 @@ async Task<int> MakeAsync(string kind, string folder, CancellationToken cancella
 // The reason, when the folder could not be published.
 async Task<string?> PublishAsync(string kind, string scratch, string published, CancellationToken cancellation)
 {
-    // No lock file can name the SDK's own compiler and runtime, so the other packages are held against it before.
-    if (kind == "custom")
-    {
-        var (refused, why) = await RunAsync(["restore", Path.Combine(repository, Product), "--locked-mode", "--artifacts-path", Path.Combine(scratch, "locked")], cancellation);
-        if (refused != 0)
-        {
-            return why;
-        }
-    }
-
-    string[] ofHost = kind == "custom" ? ["-p:PublishAot=true"] : ["--self-contained", "false", "-p:UseAppHost=false"];
+    string[] ofKind = kind == "custom" ? ["FetchApiKey.Cli", "-p:PublishProfile=ahead-of-time"] : ["FetchApiKeyFunction", "-p:UseAppHost=false"];
     var (exitCode, text) = await RunAsync(
         [
-            "publish", Path.Combine(repository, Product), "--configuration", "Release", "--runtime", Runtime, $"-p:FunctionsHost={kind}",
+            "publish", Path.Combine(repository, ofKind[0]), ofKind[1], "--configuration", "Release",
             "--artifacts-path", Path.Combine(scratch, "build"), "--output", published,
             // Absolute paths and the checkout's commit and origin would otherwise be in the assembly, by way of its symbols.
             $"-p:PathMap={Escape(repository)}=/_/%2C{Escape(scratch)}=/_/build/", "-p:ContinuousIntegrationBuild=false",
-            "-p:EnableSourceLink=false", "-p:EnableSourceControlManagerQueries=false", .. ofHost,
+            "-p:EnableSourceLink=false", "-p:EnableSourceControlManagerQueries=false",
         ],
         cancellation);
-    if (exitCode == 0)
-    {
-        return null;
-    }
-
-    if (text.Contains("Platform linker", StringComparison.Ordinal))
-    {
-        return $"{text}\nThe custom handler is linked by gcc or clang, and there is neither. On Debian: apt-get install --no-install-recommends gcc libc6-dev";
-    }
-
-    return kind == "isolated" && (text.Contains("NU1101", StringComparison.Ordinal) || text.Contains("NU1102", StringComparison.Ordinal))
-        ? $"{text}\nThe feed does not carry the packages of the isolated worker (named above) today, so it cannot be packaged; the custom handler can."
-        : $"{text}\nThe {kind} host could not be published.";
+    return exitCode == 0 ? null
+        : text.Contains("Platform linker", StringComparison.Ordinal)
+            ? $"{text}\nThe custom handler is linked by gcc or clang, and neither was found. On Debian: apt-get install --no-install-recommends gcc libc6-dev"
+        : $"{text}\nThe package '{kind}' could not be published.";
 
     // The compiler wants its separators doubled, MSBuild its own as codes.
     static string Escape(string path) => path.Replace("%", "%25", StringComparison.Ordinal).Replace(";", "%3B", StringComparison.Ordinal)
@@ -190,8 +170,15 @@ static (SortedDictionary<string, bool> IsFramework, Edges Edges) WhatWasCompiled
     foreach (var file in Directory.GetFiles(build, "project.assets.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
     {
         var assets = JsonNode.Parse(File.ReadAllText(file))!;
+        var resolved = assets["targets"]!.AsObject().SingleOrDefault(target => target.Key.EndsWith($"/{Runtime}", StringComparison.Ordinal)).Value?.AsObject();
+        if (resolved is null)
+        {
+            // A library, whose packages are among those of the program.
+            continue;
+        }
+
         var project = assets["project"]!["frameworks"]!.AsObject().Single().Value!;
-        foreach (var pack in project["downloadDependencies"]!.AsArray())
+        foreach (var pack in project["downloadDependencies"]?.AsArray() ?? [])
         {
             var id = $"{pack!["name"]}/{pack["version"]!.GetValue<string>().Trim('[', ']').Split(',')[0]}";
             if (read.Contains(id))
@@ -201,7 +188,6 @@ static (SortedDictionary<string, bool> IsFramework, Edges Edges) WhatWasCompiled
             }
         }
 
-        var resolved = assets["targets"]!.AsObject().Single(target => target.Key.EndsWith($"/{Runtime}", StringComparison.Ordinal)).Value!.AsObject();
         var shipped = resolved.Select(package => package.Key).Where(read.Contains).ToDictionary(id => id.Split('/')[0], StringComparer.OrdinalIgnoreCase);
         foreach (var id in shipped.Values)
         {
@@ -215,7 +201,10 @@ static (SortedDictionary<string, bool> IsFramework, Edges Edges) WhatWasCompiled
             }
         }
 
-        foreach (var (name, _) in project["dependencies"]?.AsObject() ?? [])
+        // Projects are parts of the endpoint itself.
+        foreach (var (name, _) in resolved.Where(library => library.Value!["type"]!.GetValue<string>() == "project")
+            .SelectMany(library => library.Value!["dependencies"]?.AsObject() ?? [])
+            .Concat(project["dependencies"]?.AsObject() ?? []))
         {
             if (shipped.TryGetValue(name, out var to))
             {

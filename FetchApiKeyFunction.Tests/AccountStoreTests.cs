@@ -1,7 +1,7 @@
 // Accounts and realms in real tables: uniqueness, ranges, and changes that overwrite nobody's.
 
 using Azure.Data.Tables;
-using FetchApiKeyFunction.Accounts;
+using FetchApiKey.Accounts;
 
 namespace FetchApiKeyFunction.Tests;
 

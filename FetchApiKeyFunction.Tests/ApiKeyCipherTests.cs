@@ -1,6 +1,6 @@
 // API keys at rest: what is in the table opens nothing by itself, and opens no other account.
 
-using FetchApiKeyFunction.Accounts;
+using FetchApiKey.Accounts;
 
 namespace FetchApiKeyFunction.Tests;
 

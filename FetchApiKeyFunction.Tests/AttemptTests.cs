@@ -3,9 +3,9 @@
 using System.Globalization;
 using System.Net;
 using System.Text.RegularExpressions;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Passwords;
 using Microsoft.AspNetCore.Http;
 using static FetchApiKeyFunction.Tests.TestServer;
 

@@ -1,10 +1,10 @@
 // The audit trail: what gets into it, what does not, and what happens when it cannot be written.
 
 using Azure.Data.Tables;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Audit;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Audit;
+using FetchApiKey.Cli;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -27,7 +27,8 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
     {
         var invocation = Guid.NewGuid().ToString();
         using var form = TestServer.Form(("username", username), ("password", password));
-        await organisation.Server.SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", form, headers: [("X-Azure-Functions-InvocationId", invocation)]);
+        await using var behind = await TestServer.StartAsync(organisation.Tables, behindFunctionsHost: true);
+        await behind.SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", form, headers: [("X-Azure-Functions-InvocationId", invocation)]);
 
         var happened = Assert.Single(await WaitForAsync(username, count: 1, invocation: invocation));
         Assert.Equal((kind, outcome.Name(), "", userId), (happened.Kind, happened.Outcome, happened.Realm, happened.UserId));
@@ -103,7 +104,7 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
         await tables.Audit.DeleteAsync();
         using var lost = new Measurements("fetch_api_key.audit.lost");
         var happened = new SecurityEvent(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", "", 1, "a", "c", "", "");
-        using (var trail = new AuditTrail(new AuditTable(tables), TimeProvider.System, NullLogger.Instance))
+        using (var trail = new AuditTrail(new AuditTable(tables), TimeProvider.System, NullLogger<AuditTrail>.Instance))
         {
             for (var i = 0; i < AuditTrail.Capacity + AuditTable.MaxBatch + 500; i++)
             {
@@ -122,7 +123,7 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
     {
         var table = new AuditTable(await SharedAzurite.NewTablesAsync());
         var now = TimeProvider.System.GetUtcNow();
-        using (var trail = new AuditTrail(table, TimeProvider.System, NullLogger.Instance))
+        using (var trail = new AuditTrail(table, TimeProvider.System, NullLogger<AuditTrail>.Instance))
         {
             for (var i = 0; i < 250; i++)
             {

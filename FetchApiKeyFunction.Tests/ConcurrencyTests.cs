@@ -2,8 +2,8 @@
 
 using System.Security.Cryptography;
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 
 namespace FetchApiKeyFunction.Tests;

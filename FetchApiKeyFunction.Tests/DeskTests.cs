@@ -1,8 +1,8 @@
 // The operator's desk: what asks before it acts, what forgets a person, what tells how things are, what completes a command line.
 
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 
 namespace FetchApiKeyFunction.Tests;
@@ -10,7 +10,7 @@ namespace FetchApiKeyFunction.Tests;
 public sealed class DeskTests : IAsyncLifetime
 {
     private const string Strong = "correct horse battery staple";
-    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll");
+    private static readonly string Program = Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll");
 
     private OperatorDesk _desk = null!;
 
@@ -260,12 +260,12 @@ public sealed class DeskTests : IAsyncLifetime
     [InlineData("fetch-api-key users add a@b.com --ro", "--role")]
     [InlineData("fetch-api-key users add a@b.com --role gu", "guest")]
     [InlineData("fetch-api-key completion ", "bash fish pwsh zsh")]
-    [InlineData("FetchApiKeyFunction doc", "doctor")]
+    [InlineData("fetch-api-key doc", "doctor")]
     [InlineData("short doc", "doctor")]
     public async Task Bash_completes_command_lines_of_a_function_an_executable_and_an_alias(string typed, string expected)
     {
         var folder = Directory.CreateTempSubdirectory().FullName;
-        var (script, executable) = (Path.Combine(folder, "completion.bash"), Path.Combine(folder, "FetchApiKeyFunction"));
+        var (script, executable) = (Path.Combine(folder, "completion.bash"), Path.Combine(folder, "fetch-api-key"));
         await File.WriteAllTextAsync(script, (await _desk.RunAsync("completion bash")).Output);
         await File.WriteAllTextAsync(executable, $"#!/bin/sh\nexec dotnet {Program} \"$@\"\n");
         File.SetUnixFileMode(executable, UnixFileMode.UserRead | UnixFileMode.UserExecute);
@@ -292,9 +292,9 @@ public sealed class DeskTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("zsh", "compdef _fetch_api_key FetchApiKeyFunction fetch-api-key")]
+    [InlineData("zsh", "compdef _fetch_api_key fetch-api-key")]
     [InlineData("fish", "complete -c fetch-api-key ")]
-    [InlineData("pwsh", "-CommandName FetchApiKeyFunction, fetch-api-key")]
+    [InlineData("pwsh", "-CommandName fetch-api-key")]
     public async Task Other_shells_get_a_script_of_their_own(string shell, string registration) =>
         Assert.Contains(registration, (await _desk.RunAsync($"completion {shell}")).Output, StringComparison.Ordinal);
 

@@ -3,8 +3,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests;

@@ -1,7 +1,7 @@
 // What load balancers and the Functions host ask, and when the endpoint calls itself ready.
 
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Accounts;
+using FetchApiKey.Passwords;
 
 namespace FetchApiKeyFunction.Tests;
 

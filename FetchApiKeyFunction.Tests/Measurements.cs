@@ -2,7 +2,7 @@
 
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
-using FetchApiKeyFunction.Telemetry;
+using FetchApiKey.Telemetry;
 
 namespace FetchApiKeyFunction.Tests;
 

@@ -1,7 +1,7 @@
 // The operator's command line as the tests run it, on tables of its own: in this process, or as a program.
 
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.Extensions.Configuration;
 

@@ -2,9 +2,9 @@
 
 using System.Text;
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Passwords;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction.Tests;

@@ -1,8 +1,8 @@
 // The realms and accounts that the login tests know, over real tables and a real server.
 
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Passwords;
 
 namespace FetchApiKeyFunction.Tests;
 

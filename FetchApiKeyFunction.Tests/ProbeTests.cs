@@ -3,7 +3,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.Extensions.Configuration;
 

@@ -3,7 +3,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
-using FetchApiKeyFunction.Passwordless;
+using FetchApiKey.Passwordless;
 using FetchApiKeyFunction.Tests.Hosts;
 using FetchApiKeyFunction.Tests.Passwordless;
 

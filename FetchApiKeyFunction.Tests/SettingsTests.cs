@@ -1,7 +1,7 @@
 // Settings: what they read, what they refuse, and that every fault is told at once.
 
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Attempts;
+using FetchApiKey.Passwords;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction.Tests;
@@ -78,7 +78,7 @@ public sealed class SettingsTests
             ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"),
             ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000, 8:1:2"),
             ("AttemptLimit:perAccount", "0"), ("AttemptLimit:perDay", "9"), ("ClientAddress:header", "X Y"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "https://a.example/path"),
-            ("Telemetry:tracePercent", "101"), ("Telemetry:console", "yes"), ("Audit:retentionDays", "0"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
+            ("Telemetry:tracePercent", "101"), ("Audit:retentionDays", "0"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
             ("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=s3cr3t"), ("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "ClientId=x")));
 
         string[] named =
@@ -86,7 +86,7 @@ public sealed class SettingsTests
             "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
             "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
             "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:", "Hashing__alsoInUse: '8:1:2'",
-            "Telemetry__tracePercent:", "Telemetry__console:", "Audit__retentionDays:", "OTEL_EXPORTER_OTLP_ENDPOINT:",
+            "Telemetry__tracePercent:", "Audit__retentionDays:", "OTEL_EXPORTER_OTLP_ENDPOINT:",
             "APPLICATIONINSIGHTS_CONNECTION_STRING:", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING:",
             "AttemptLimit__perAccount:", "AttemptLimit__perDay:", "ClientAddress__header:", "ClientAddress__trustedHops:",
         ];

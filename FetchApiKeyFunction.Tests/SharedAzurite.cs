@@ -1,7 +1,7 @@
 // One Azurite for the whole test run.
 
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
 
 namespace FetchApiKeyFunction.Tests;
 

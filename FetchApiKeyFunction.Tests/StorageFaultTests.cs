@@ -2,9 +2,9 @@
 
 using Azure;
 using Azure.Data.Tables;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Passwords;
 using Moq;
 
 namespace FetchApiKeyFunction.Tests;

@@ -4,9 +4,9 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Text;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Telemetry;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Telemetry;
 using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -30,7 +30,7 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
         await using var collector = await Collector.StartAsync();
         var port = Azurite.FreePort();
         using var run = program.Start(
-            ["serve", "--port", $"{port}"],
+            ["serve", "--port", $"{port}", "--show-telemetry"],
             new Dictionary<string, string>
             {
                 ["AccountStorage"] = await SharedAzurite.ConnectionStringAsync(),
@@ -41,7 +41,6 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
                 ["Argon2__passes"] = "1",
                 ["Argon2__lanes"] = "1",
                 ["Telemetry__tracePercent"] = "100",
-                ["Telemetry__console"] = "true",
                 ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Endpoint,
                 ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
                 ["APPLICATIONINSIGHTS_CONNECTION_STRING"] = $"InstrumentationKey={Guid.NewGuid()};IngestionEndpoint={collector.Endpoint}/",
@@ -57,7 +56,7 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
         Assert.Equal((HttpStatusCode.OK, HttpStatusCode.Unauthorized), (login.StatusCode, refusal.StatusCode));
 
         // The end of the process sends what waits to be sent.
-        run.Interrupt();
+        run.Terminate();
         Assert.Equal(ExitCode.Done, await run.ExitCodeAsync());
 
         foreach (var told in new[]

@@ -4,12 +4,14 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Hosting;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Cli;
+using FetchApiKey.Composition;
+using FetchApiKey.Passwords;
 using FetchApiKeyFunction.Tests.ApiDescription;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKeyFunction.Tests;
@@ -70,8 +72,9 @@ internal sealed class TestServer : IAsyncDisposable
     {
         var log = new CapturedLog();
         var listener = new Listener(IPAddress.Loopback, 0, behindFunctionsHost);
-        var app = CustomHandler.Build(settings ?? NewSettings(), listener, tables, time ?? TimeProvider.System, logging => logging.AddProvider(log));
+        var app = EndpointServer.Build(settings ?? NewSettings(), listener, tables, time, moreLogging: logging => logging.AddProvider(log));
         await app.StartAsync();
+        await app.Services.GetRequiredService<StartUp>().Ready;
         return new TestServer(app, log, new Uri(app.Urls.Single()));
     }
 

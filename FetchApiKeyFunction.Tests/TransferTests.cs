@@ -2,9 +2,10 @@
 
 using System.Globalization;
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Audit;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Audit;
+using FetchApiKey.Cli;
+using FetchApiKey.Cli.Transfer;
 using FetchApiKeyFunction.Tests.Hosts;
 
 namespace FetchApiKeyFunction.Tests;
@@ -127,7 +128,7 @@ public sealed class TransferTests : IAsyncLifetime
     [InlineData("\\303\\274\\xc3\\xbc\\u\t", "üüu|")]
     [InlineData("\\b\\f\\n\\r\\v\\q", "\b\f\n\r\vq")]
     public void Escapes_of_a_copied_row_are_what_PostgreSQL_says_they_are(string line, string expected) =>
-        Assert.Equal(expected, string.Join('|', Operator.Transfer.CopyText.Split(line)!.Select(value => value ?? "NULL")));
+        Assert.Equal(expected, string.Join('|', CopyText.Split(line)!.Select(value => value ?? "NULL")));
 
     [Fact]
     public async Task A_line_without_end_is_passed_over_and_named()

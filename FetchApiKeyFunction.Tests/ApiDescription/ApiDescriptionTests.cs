@@ -3,7 +3,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using FetchApiKeyFunction.Attempts;
+using FetchApiKey.Attempts;
 using FetchApiKeyFunction.Tests.Hosts;
 using static FetchApiKeyFunction.Tests.TestServer;
 

@@ -3,7 +3,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Cli;
 
 namespace FetchApiKeyFunction.Tests.ApiDescription;
 

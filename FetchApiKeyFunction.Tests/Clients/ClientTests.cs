@@ -3,7 +3,7 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 using static FetchApiKeyFunction.Tests.TestServer;
 

@@ -3,9 +3,9 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Pages;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Pages;
 using FetchApiKeyFunction.Tests.Ldap;
 using FetchApiKeyFunction.Tests.Pages;
 using Microsoft.AspNetCore.Builder;
@@ -150,7 +150,7 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         Assert.Equal(200, (await server.SendAsync(HttpMethod.Post, "/api/v1/users/me/api_key/regenerate", headers: basic)).Status);
         Assert.Equal((401, Golden("key-invalid")), (await server.SendAsync(HttpMethod.Post, "/api/v1/users/me/api_key/regenerate", headers: basic)) is var second ? (second.Status, second.Body) : default);
 
-        run.Interrupt();
+        run.Terminate();
         Assert.Equal(ExitCode.Done, await run.ExitCodeAsync());
 
         async Task ExpectAsync(HttpMethod method, string path, int status, string body, HttpContent? content = null)

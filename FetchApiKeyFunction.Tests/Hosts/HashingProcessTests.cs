@@ -1,8 +1,8 @@
 // The engine in a process of its own: on every path that a processor may lack, and under a burst.
 
 using System.Globalization;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Passwords.Argon2;
+using FetchApiKey.Cli;
+using FetchApiKey.Argon2;
 
 namespace FetchApiKeyFunction.Tests.Hosts;
 

@@ -3,12 +3,10 @@
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Hosting;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Cli;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Tests.Hosts;
@@ -152,53 +150,6 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         Assert.Equal([200401], statuses);
     }
 
-    // ---- The isolated worker, against stand-in declarations ----
-
-    [Fact]
-    public async Task The_isolated_worker_builds_and_publishes_with_its_own_host_file()
-    {
-        using var folder = new TemporaryFolder();
-        await PublishAsync("isolated", folder.Path, $"-p:WorkerDeclarations={Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction.Tests", "Hosts", "WorkerDeclarations.cs")}");
-
-        AssertDeployable(folder.Path, hasCustomHandler: false);
-        Assert.False(Directory.Exists(Path.Combine(folder.Path, "FetchApiKey")));
-    }
-
-    [Fact]
-    public void The_isolated_function_takes_every_method_of_the_same_route_as_the_custom_handler()
-    {
-        var method = typeof(IsolatedWorker).GetMethod(nameof(IsolatedWorker.AnswerAsync))!;
-        var trigger = method.GetParameters().Single().GetCustomAttribute<HttpTriggerAttribute>()!;
-        var custom = JsonDocument.Parse(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "FetchApiKey", "function.json")))
-            .RootElement.GetProperty("bindings")[0];
-
-        Assert.Equal("FetchApiKey", method.GetCustomAttribute<FunctionAttribute>()?.Name);
-        Assert.Equal(custom.GetProperty("route").GetString(), trigger.Route);
-        Assert.Equal(AuthorizationLevel.Anonymous, trigger.AuthLevel);
-        Assert.Equal("anonymous", custom.GetProperty("authLevel").GetString());
-        Assert.Empty(trigger.Methods!);
-    }
-
-    [Fact]
-    public async Task The_isolated_function_answers_through_the_result_it_returns()
-    {
-        using var routes = new Routes(
-            TestServer.NewSettings(), organisation.Tables, behindFunctionsHost: true, ClientAddressSettings.Direct, TimeProvider.System, NullLoggerFactory.Instance);
-        var context = new DefaultHttpContext();
-        context.Request.Method = "POST";
-        context.Request.Path = "/api/v1/fetch_api_key";
-        context.Request.Headers["X-Forwarded-Host"] = "zulip.example.com";
-        context.Request.ContentType = "application/x-www-form-urlencoded";
-        context.Request.Body = new MemoryStream(Encoding.ASCII.GetBytes("username=iago@zulip.com&password=abcd1234"));
-        using var body = new MemoryStream();
-        context.Response.Body = body;
-
-        var result = await new IsolatedWorker(routes).AnswerAsync(context.Request);
-        await result.ExecuteAsync(context);
-
-        Assert.Equal((200, DocumentedAnswer), (context.Response.StatusCode, Encoding.UTF8.GetString(body.ToArray())));
-    }
-
     // ---- The operator ----
 
     [Fact]
@@ -237,7 +188,8 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         for (var start = 0; start < 2; start++)
         {
             var port = Azurite.FreePort();
-            using var local = ProcessRun.Start("dotnet", [AppAssembly, "local", "--port", $"{port}", "--data", data.Path]);
+            var (program, arguments) = ProcessRun.Interruptible("dotnet", AppAssembly, "local", "--port", $"{port}", "--data", data.Path);
+            using var local = ProcessRun.Start(program, arguments);
             await local.WaitForAsync($"Listening on http://localhost:{port}");
             using var client = new HttpClient { BaseAddress = new Uri($"http://localhost:{port}") };
 
@@ -255,7 +207,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         }
     }
 
-    private static string AppAssembly => Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll");
+    private static string AppAssembly => Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll");
 
     private async Task<StorageSettings> NewTablesAsync(bool withRealm = true)
     {
@@ -276,7 +228,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     private static async Task<ProcessRun> StartHandlerAsync(string folder, int port, StorageSettings storage, string externalHost = "127.0.0.1")
     {
         var handler = ProcessRun.Start(
-            Path.Combine(folder, "FetchApiKeyFunction"), [], folder: folder, environment: EnvironmentOf(port, storage, externalHost));
+            Path.Combine(folder, "fetch-api-key"), [], folder: folder, environment: EnvironmentOf(port, storage, externalHost));
         using var client = new HttpClient();
         using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         while (true)
@@ -346,16 +298,8 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
 
     private static async Task<(int Code, string Output)> ProbeAsync(string folder, Uri origin)
     {
-        using var probe = ProcessRun.Start(Path.Combine(folder, "FetchApiKeyFunction"), ["probe", origin.ToString(), "--json"]);
+        using var probe = ProcessRun.Start(Path.Combine(folder, "fetch-api-key"), ["probe", origin.ToString(), "--json"]);
         return (await probe.ExitCodeAsync(), probe.Output);
-    }
-
-    private static async Task PublishAsync(string host, string folder, params string[] more)
-    {
-        using var artifacts = new TemporaryFolder();
-        using var publish = ProcessRun.Start("dotnet",
-            ["publish", "FetchApiKeyFunction", "--artifacts-path", artifacts.Path, $"-p:FunctionsHost={host}", "-o", folder, .. more]);
-        Assert.True(await publish.ExitCodeAsync() == 0, publish.Output);
     }
 
     private static void AssertDeployable(string folder, bool hasCustomHandler)

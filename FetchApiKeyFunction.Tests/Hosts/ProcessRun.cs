@@ -72,7 +72,11 @@ internal sealed partial class ProcessRun : IDisposable
         using var limit = new CancellationTokenSource(Limit);
         while (!Output.Contains(text, StringComparison.Ordinal))
         {
-            Assert.False(_process.HasExited, $"Ended before it printed '{text}': {Output}");
+            if (_process.HasExited)
+            {
+                throw new InvalidOperationException($"Ended before it printed '{text}': {Output}");
+            }
+
             await Task.Delay(50, limit.Token);
         }
     }
@@ -84,7 +88,15 @@ internal sealed partial class ProcessRun : IDisposable
         return _process.ExitCode;
     }
 
-    public void Interrupt() => Assert.Equal(0, Signal(_process.Id, signal: 2));
+    /// <summary>Tells it to end, as service managers do.</summary>
+    public void Terminate() => _ = Signal(_process.Id, signal: 15);
+
+    /// <summary>Ctrl-C. A process that a shell started in the background ignores it, and so do its children: see <see cref="Interruptible"/>.</summary>
+    public void Interrupt() => _ = Signal(_process.Id, signal: 2);
+
+    /// <summary>A command line that makes sure that Ctrl-C is heard.</summary>
+    public static (string Program, string[] Arguments) Interruptible(string program, params string[] arguments) =>
+        ("env", ["--default-signal=INT", program, .. arguments]);
 
     /// <summary>Ends it at once, as SIGKILL does.</summary>
     public void Kill()

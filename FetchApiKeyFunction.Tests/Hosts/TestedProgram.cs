@@ -9,8 +9,11 @@ internal sealed class TestedProgram
 
     private TestedProgram(string file, params string[] first) => (_file, _first) = (file, first);
 
+    /// <summary>What `dotnet` runs.</summary>
+    public static string Assembly { get; } = Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll");
+
     /// <summary>Compiled as it runs.</summary>
-    public static TestedProgram JustInTime { get; } = new("dotnet", Path.Combine(AppContext.BaseDirectory, "FetchApiKeyFunction.dll"));
+    public static TestedProgram JustInTime { get; } = new("dotnet", Assembly);
 
     /// <summary>That, unless <c>TESTED_PROGRAM</c> names an executable: then tests of the operator's commands and of processes start this one.</summary>
     public static TestedProgram Usual { get; } = Other is { } path ? new(path) : JustInTime;
@@ -19,7 +22,7 @@ internal sealed class TestedProgram
     public static string? Other => Environment.GetEnvironmentVariable("TESTED_PROGRAM") is { Length: > 0 } path ? path : null;
 
     /// <summary>Compiled ahead of time.</summary>
-    public static async Task<TestedProgram> PackagedAsync() => new(Path.Combine(await Package.FolderAsync(), "FetchApiKeyFunction"));
+    public static async Task<TestedProgram> PackagedAsync() => new(Path.Combine(await Package.FolderAsync(), "fetch-api-key"));
 
     /// <param name="input">Null for none; else what it reads, to its end.</param>
     public ProcessRun Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? input = null) =>

@@ -1,7 +1,7 @@
 // The workflows: sound by actionlint, with pinned actions, no stored secret and no more rights than are named here.
 
 using System.Text.RegularExpressions;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Cli;
 using YamlDotNet.RepresentationModel;
 
 namespace FetchApiKeyFunction.Tests.Hosts;

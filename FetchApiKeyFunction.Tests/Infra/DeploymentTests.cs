@@ -3,7 +3,7 @@
 using System.Diagnostics.Metrics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using FetchApiKeyFunction.Telemetry;
+using FetchApiKey.Telemetry;
 using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.Extensions.Configuration;
 

@@ -1,7 +1,7 @@
 // Settings of directories: what they read, what they refuse, and that a process without the native library does not start.
 
-using FetchApiKeyFunction.Backends.Ldap;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Backends.Ldap;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.Extensions.Configuration;
 
@@ -84,7 +84,7 @@ public sealed class LdapSettingsTests
         environment["ExternalHost"] = "zulip.example.com";
         environment[TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value;
 
-        using var serve = ProcessRun.Start("unshare", ["--mount", "sh", "-c", hide, typeof(Settings).Assembly.Location], environment);
+        using var serve = ProcessRun.Start("unshare", ["--mount", "sh", "-c", hide, TestedProgram.Assembly], environment);
 
         Assert.Equal(ExitCode.BadSettings, await serve.ExitCodeAsync());
         Assert.Contains("Ldap: the OpenLDAP client library is missing", serve.Output, StringComparison.Ordinal);

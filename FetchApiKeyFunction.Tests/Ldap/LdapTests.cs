@@ -1,8 +1,8 @@
 // Logins against a real directory: who gets in, who does not, and what happens when the directory is not there.
 
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Audit;
+using FetchApiKey.Accounts;
+using FetchApiKey.Audit;
 using Microsoft.Extensions.Configuration;
 using static FetchApiKeyFunction.Tests.TestServer;
 

@@ -4,8 +4,8 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using FetchApiKeyFunction.Backends.Ldap;
-using FetchApiKeyFunction.Operator;
+using FetchApiKey.Backends.Ldap;
+using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 
 namespace FetchApiKeyFunction.Tests.Ldap;

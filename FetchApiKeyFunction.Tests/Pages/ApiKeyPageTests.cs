@@ -1,7 +1,7 @@
 // The page to download a zuliprc: the same login as the API's, answered for people.
 
 using System.Net;
-using FetchApiKeyFunction.Pages;
+using FetchApiKey.Pages;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests.Pages;

@@ -1,7 +1,8 @@
 // Both pages in a real browser: by keyboard, without script, on a phone, enlarged, in the dark, and as a screen reader is told of them.
 
 using Deque.AxeCore.Playwright;
-using FetchApiKeyFunction.Pages;
+using FetchApiKey.Cli;
+using FetchApiKey.Pages;
 using Microsoft.Playwright;
 using static Microsoft.Playwright.Assertions;
 
@@ -123,7 +124,7 @@ public sealed class BrowserTests(Organisation organisation, Chromium chromium) :
     public async Task Another_site_cannot_log_a_visitor_in()
     {
         await using var tab = await chromium.OpenAsync();
-        var elsewhere = $"http://localhost:{Operator.Azurite.FreePort()}/";
+        var elsewhere = $"http://localhost:{Azurite.FreePort()}/";
         await tab.Page.RouteAsync(elsewhere, route => route.FulfillAsync(new()
         {
             ContentType = "text/html",

@@ -2,10 +2,10 @@
 
 using System.Text.Json;
 using Azure.Data.Tables;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Audit;
-using FetchApiKeyFunction.Operator;
-using FetchApiKeyFunction.Pages;
+using FetchApiKey.Accounts;
+using FetchApiKey.Audit;
+using FetchApiKey.Cli;
+using FetchApiKey.Pages;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction.Tests.Pages;

@@ -6,11 +6,11 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.RegularExpressions;
 using Azure.Data.Tables;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Audit;
-using FetchApiKeyFunction.Pages;
-using FetchApiKeyFunction.Telemetry;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Audit;
+using FetchApiKey.Pages;
+using FetchApiKey.Telemetry;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests.Pages;
@@ -110,6 +110,7 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
             (outdatedToken, "link_outdated"), (uninvited, "link_unknown"), (absent, "link_unknown"), ("", "link_unknown"), ("nonsense", "link_unknown"),
             (usedToken + "A", "link_unknown"), (usedToken[..^1], "link_unknown"), ("<script>", "link_unknown"),
         };
+        await using var behind = await TestServer.StartAsync(organisation.Tables, behindFunctionsHost: true);
         var reference = await Server.OpenAsync("x");
         Assert.Equal(404, reference.Status);
         Assert.Contains("This link cannot be used", reference.Body, StringComparison.Ordinal);
@@ -117,7 +118,7 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
         {
             var invocation = Guid.NewGuid().ToString();
             var opened = await Server.OpenAsync(Uri.EscapeDataString(token));
-            var chosen = await Server.ChooseAsync(token, Strong, headers: [("X-Azure-Functions-InvocationId", invocation)]);
+            var chosen = await behind.ChooseAsync(token, Strong, headers: [("X-Azure-Functions-InvocationId", invocation)]);
             foreach (var answer in new[] { opened, chosen })
             {
                 Assert.Equal((404, reference.Body), (answer.Status, answer.Body));
@@ -381,7 +382,8 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
 
         await Server.OpenAsync(token);
         await Server.ChooseAsync(token, password, "c4n4ry among the others");
-        var set = await Server.ChooseAsync(token, password, headers: [("X-Azure-Functions-InvocationId", invocation)]);
+        await using var behind = await TestServer.StartAsync(organisation.Tables, behindFunctionsHost: true);
+        var set = await behind.ChooseAsync(token, password, headers: [("X-Azure-Functions-InvocationId", invocation)]);
         await Server.OpenAsync(token);
 
         var happened = await EventAsync(invocation);

@@ -1,9 +1,9 @@
 // The development variant: absent unless wanted, never where others can ask, and what it answers.
 
 using System.Net;
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Hosting;
-using FetchApiKeyFunction.Passwordless;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Passwordless;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests.Passwordless;
@@ -56,7 +56,7 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
     {
         var listener = new Listener(IPAddress.Parse(address), 0, behindFunctionsHost);
 
-        var fault = Assert.Throws<InvalidSettingsException>(() => CustomHandler.Build(
+        var fault = Assert.Throws<InvalidSettingsException>(() => EndpointServer.Build(
             PasswordlessServer.SettingsWith(DevelopmentLoginMode.On), listener, organisation.Tables, TimeProvider.System));
 
         Assert.StartsWith("DevelopmentLogin: ", Assert.Single(fault.Faults), StringComparison.Ordinal);

@@ -1,9 +1,9 @@
 // Logins with JSON web tokens: what the contract says, and every kind of token that must not get in.
 
 using System.Security.Cryptography;
-using FetchApiKeyFunction.Accounts;
 using System.Text;
-using FetchApiKeyFunction.Attempts;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
 using Microsoft.IdentityModel.Tokens;
 using static FetchApiKeyFunction.Tests.TestServer;
 

@@ -2,7 +2,7 @@
 
 using System.Text;
 using System.Text.Json;
-using FetchApiKeyFunction.Accounts;
+using FetchApiKey.Accounts;
 using Microsoft.AspNetCore.Http;
 using static FetchApiKeyFunction.Tests.TestServer;
 

@@ -1,8 +1,8 @@
 // A server with logins that need no password, on the tables of an organisation.
 
-using FetchApiKeyFunction.Accounts;
-using FetchApiKeyFunction.Attempts;
-using FetchApiKeyFunction.Passwordless;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Passwordless;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction.Tests.Passwordless;

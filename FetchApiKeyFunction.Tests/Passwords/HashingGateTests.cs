@@ -1,7 +1,7 @@
 // The gate: who waits, who is turned away, who leaves, and what a dear hash is let do.
 
-using FetchApiKeyFunction.Passwords;
-using FetchApiKeyFunction.Passwords.Argon2;
+using FetchApiKey.Passwords;
+using FetchApiKey.Argon2;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Tests.Passwords;
@@ -218,8 +218,8 @@ public sealed class HashingGateTests
     [Fact]
     public async Task Konscious_hashes_in_place_of_the_engine_when_the_setting_says_so()
     {
-        using var konscious = new PasswordHasher(TestServer.Hashing with { UseKonscious = true }, TimeProvider.System, NullLogger.Instance);
-        using var engine = new PasswordHasher(TestServer.Hashing, TimeProvider.System, NullLogger.Instance);
+        using var konscious = new PasswordHasher(TestServer.Hashing with { UseKonscious = true }, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
+        using var engine = new PasswordHasher(TestServer.Hashing, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var password = TypedPassword.FromText("abcd1234");
 
         var hash = await konscious.HashAsync("c", password, CancellationToken.None);
@@ -234,8 +234,8 @@ public sealed class HashingGateTests
     public async Task Costs_that_are_also_in_use_are_verified_and_paid_for_by_every_login()
     {
         var settings = TestServer.Hashing with { AlsoInUse = [new HashCost(new Argon2Cost(128, 2, 2), 0), new HashCost(null, 1000)] };
-        using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger.Instance);
-        using var other = new PasswordHasher(TestServer.Hashing with { Cost = new Argon2Cost(128, 2, 2) }, TimeProvider.System, NullLogger.Instance);
+        using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
+        using var other = new PasswordHasher(TestServer.Hashing with { Cost = new Argon2Cost(128, 2, 2) }, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var password = TypedPassword.FromText("pässwörd");
         using var wrong = TypedPassword.FromText("wrong");
         string[] stored =
@@ -257,7 +257,7 @@ public sealed class HashingGateTests
     public async Task A_stored_hash_dearer_than_the_memory_of_the_gate_is_refused_like_a_wrong_password()
     {
         var settings = TestServer.Hashing with { Gate = new GateLimits { MemoryBytes = 128 * 1024, Slots = 2 } };
-        using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger.Instance);
+        using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var password = TypedPassword.FromText("abcd1234");
 
         Assert.Equal(
@@ -268,7 +268,7 @@ public sealed class HashingGateTests
     private static HashingGate NewGate(int slots, int queueLength = 100, TimeSpan? maxWait = null) => new(
         new BuiltInArgon2(Argon2Engine.BestPath), slotKib: 64, ceilingKib: 160,
         new GateLimits { MemoryBytes = 1 << 20, Slots = slots, QueueLength = queueLength, MaxWait = maxWait ?? TimeSpan.FromSeconds(60) },
-        TimeProvider.System, NullLogger.Instance);
+        TimeProvider.System, NullLogger<PasswordHasher>.Instance);
 
     private static Task<bool> QuickAsync(HashingGate gate) => gate.RunAsync("c", 64, _ => true, CancellationToken.None);
 

@@ -2,7 +2,7 @@
 
 using System.Diagnostics;
 using System.Text;
-using FetchApiKeyFunction.Passwords;
+using FetchApiKey.Passwords;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Tests.Passwords;
@@ -11,7 +11,7 @@ public sealed class PasswordTests : IDisposable
 {
     private static readonly HashCeilings Ceilings = new();
 
-    private readonly PasswordHasher _hasher = new(TestServer.Hashing, TimeProvider.System, NullLogger.Instance);
+    private readonly PasswordHasher _hasher = new(TestServer.Hashing, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
 
     public void Dispose() => _hasher.Dispose();
 

@@ -8,7 +8,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
 cd "$copy"
-engine=FetchApiKeyFunction/Passwords/Argon2
+engine=FetchApiKey.Argon2
 
 mutants=(
     "Argon2Paths.cs|RotateRight(x, 24)|RotateRight(x, 25)|a rotation of the AVX-512 path"

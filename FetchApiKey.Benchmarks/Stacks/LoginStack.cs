@@ -1,0 +1,211 @@
+// Login servers to compare, each a process with the same accounts: the endpoint, and what a user would pick instead.
+
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Azure.Data.Tables;
+using FetchApiKey.Accounts;
+using FetchApiKey.Cli;
+using FetchApiKey.Passwords;
+
+namespace FetchApiKey.Benchmarks;
+
+/// <summary>What a stack needs is not on this machine.</summary>
+internal sealed class StackMissingException(string reason) : Exception(reason);
+
+/// <summary>A store with accounts of one cost, and what is read from it.</summary>
+internal sealed record LoadedStore(Azurite Azurite, string Prefix, Argon2Cost Cost, IReadOnlyList<LoadedAccount> Accounts)
+{
+    /// <summary>The table of those who do not seal keys: PartitionKey and RowKey are the address as it is typed.</summary>
+    public string PlainTable => $"{Prefix}plain";
+
+    public TableClient PlainAccounts => new(Azurite.ConnectionString, PlainTable);
+
+    /// <summary>Accounts in the endpoint's own tables, and the same with the same hashes and keys in a plain one.</summary>
+    public static async Task<LoadedStore> CreateAsync(Azurite azurite, string prefix, Argon2Cost cost, int accounts)
+    {
+        var tables = await EndpointLoad.PopulateAsync(azurite, prefix, cost, accounts);
+        var store = new LoadedStore(azurite, prefix, cost, await ReadAsync(tables, accounts));
+        await store.PlainAccounts.CreateAsync();
+        foreach (var account in store.Accounts)
+        {
+            await store.PlainAccounts.AddEntityAsync(new TableEntity(account.Email, account.Email)
+            {
+                ["Email"] = account.Email, ["PasswordHash"] = account.Hash, ["ApiKey"] = account.ApiKey, ["UserId"] = account.UserId,
+            });
+        }
+
+        return store;
+    }
+
+    public async Task<IReadOnlyList<string>> HashesAsync() =>
+        [.. (await ReadAsync(AccountTables.Open(new StorageSettings { ConnectionString = Azurite.ConnectionString, TablePrefix = Prefix }), Accounts.Count)).Select(account => account.Hash)];
+
+    public async Task<IReadOnlyList<string>> PlainHashesAsync()
+    {
+        var hashes = new List<string>();
+        await foreach (var row in PlainAccounts.QueryAsync<TableEntity>())
+        {
+            hashes.Add(row.GetString("PasswordHash"));
+        }
+
+        return hashes;
+    }
+
+    private static async Task<IReadOnlyList<LoadedAccount>> ReadAsync(AccountTables tables, int count)
+    {
+        var cipher = new ApiKeyCipher(new ApiKeySettings(new Dictionary<string, byte[]> { ["bench"] = EndpointLoad.Key }, "bench"));
+        var accounts = new List<LoadedAccount>();
+        for (var i = 0; i < count; i++)
+        {
+            var account = (await new AccountStore(tables).FindAsync("", EmailAddress.TryParse($"user{i}@example.com")!, CancellationToken.None)).Account!;
+            accounts.Add(cipher.Open(account, out var apiKey) == Opening.Opened
+                ? new LoadedAccount(account.Email, account.PasswordHash, apiKey, account.UserId)
+                : throw new InvalidOperationException("An account's key does not open."));
+        }
+
+        return accounts;
+    }
+}
+
+/// <summary>A running server, which ends with this object together with all that it started.</summary>
+/// <param name="storedHashes">What its own store holds now.</param>
+/// <param name="folder">Of its own, deleted with it; null for none.</param>
+internal sealed class LoginStack(string name, Process process, int port, Func<Task<IReadOnlyList<string>>> storedHashes, string? folder) : IDisposable
+{
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
+
+    public string Name => name;
+
+    public int ProcessId => process.Id;
+
+    public int Port => port;
+
+    /// <summary>In the order of the table. One that cannot be had here is not started, and its reason is told.</summary>
+    public static async Task<List<LoginStack>> StartAllAsync(LoadedStore store, Action<string> tell)
+    {
+        var stacks = new List<LoginStack>();
+        foreach (var start in new[] { StartEndpointAsync, PlainServer.StartAsync, NodeServer.StartAsync, DjangoServer.StartAsync })
+        {
+            try
+            {
+                stacks.Add(await start(store));
+            }
+            catch (StackMissingException missing)
+            {
+                tell(missing.Message);
+            }
+            catch
+            {
+                stacks.ForEach(stack => stack.Dispose());
+                throw;
+            }
+        }
+
+        return stacks;
+    }
+
+    /// <summary>As an operator starts it, believing a proxy where clients come from; everything else is the default.</summary>
+    public static Task<LoginStack> StartEndpointAsync(LoadedStore store) => StartEndpointAsync(
+        store, "endpoint", port => new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll"), "serve", "--port", $"{port}"]));
+
+    /// <param name="start">Starts the endpoint on that port; its settings are added.</param>
+    public static Task<LoginStack> StartEndpointAsync(LoadedStore store, string name, Func<int, ProcessStartInfo> start)
+    {
+        var port = Azurite.FreePort();
+        var process = start(port);
+        foreach (var (variable, value) in LoadedServer.Environment(store.Azurite, store.Prefix, store.Cost))
+        {
+            process.Environment[variable] = value;
+        }
+
+        process.Environment["ClientAddress__trustedHops"] = "1";
+        return StartAsync(name, process, port, store.HashesAsync);
+    }
+
+    /// <summary>A verb of this program as a process of its own.</summary>
+    public static ProcessStartInfo Verb(LoadedStore store, params string[] arguments) =>
+        new("dotnet", [Path.Combine(AppContext.BaseDirectory, "FetchApiKey.Benchmarks.dll"), .. arguments])
+        {
+            Environment = { ["AccountStorage"] = store.Azurite.ConnectionString, ["TablePrefix"] = store.Prefix },
+        };
+
+    /// <summary>Returns once the port is open. What the server prints is thrown away unless somebody reads it.</summary>
+    public static async Task<LoginStack> StartAsync(
+        string name, ProcessStartInfo start, int port, Func<Task<IReadOnlyList<string>>> storedHashes, string? folder = null)
+    {
+        start.RedirectStandardOutput = true;
+        var process = NpmPackages.Run(start);
+        if (!start.RedirectStandardInput)
+        {
+            process.BeginOutputReadLine();
+        }
+
+        var stack = new LoginStack(name, process, port, storedHashes, folder);
+        var began = Stopwatch.GetTimestamp();
+        while (!await IsOpenAsync(port))
+        {
+            if (process.HasExited || Stopwatch.GetElapsedTime(began) > StartLimit)
+            {
+                stack.Dispose();
+                throw new InvalidOperationException($"{name} does not listen.");
+            }
+
+            await Task.Delay(50);
+        }
+
+        return stack;
+    }
+
+    /// <summary>Sends a line to a server that listens to them, and gives the first line of its answer that begins like that.</summary>
+    public async Task<string> AskAsync(string beginning)
+    {
+        await process.StandardInput.WriteLineAsync();
+        while (await process.StandardOutput.ReadLineAsync() is { } line)
+        {
+            if (line.StartsWith(beginning, StringComparison.Ordinal))
+            {
+                return line;
+            }
+        }
+
+        throw new InvalidOperationException($"{name} ended.");
+    }
+
+    /// <summary>Its cost is what is compared, so it must be the one that was meant.</summary>
+    /// <exception cref="InvalidOperationException">A hash that it has stored has another cost, or is none of Argon2.</exception>
+    public async Task CheckStoredAsync(Argon2Cost cost)
+    {
+        var hashes = await storedHashes();
+        if (hashes.Count == 0 || hashes.Any(hash => StoredHash.Parse(hash, new HashCeilings()) is not Argon2Hash { Variant: FetchApiKey.Argon2.Argon2Variant.Argon2id } argon2 || argon2.Cost != cost))
+        {
+            throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{name} does not store hashes of {cost}."));
+        }
+    }
+
+    public void Dispose()
+    {
+        process.Kill(entireProcessTree: true);
+        process.WaitForExit();
+        process.Dispose();
+        if (folder is not null)
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<bool> IsOpenAsync(int port)
+    {
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(IPAddress.Loopback, port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,323 @@
+// doctor: whether these settings, and the storage behind them, can log anybody in; a line each, with what to do.
+
+using System.Globalization;
+using Azure;
+using Azure.Data.Tables;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Audit;
+using FetchApiKey.Backends.Ldap;
+using FetchApiKey.Passwords;
+using FetchApiKey.Argon2;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FetchApiKey.Cli;
+
+public enum Verdict
+{
+    /// <summary>The zero value: logins fail, or will.</summary>
+    Failed = 0,
+
+    /// <summary>Logins go on; somebody should look at it.</summary>
+    Warning,
+
+    Ok,
+}
+
+/// <param name="Remedy">Empty where nothing is to be done.</param>
+public sealed record Finding(Verdict Verdict, string Seen, string Remedy = "")
+{
+    /// <summary>Failed for settings or tables, which the exit code tells apart.</summary>
+    public bool IsConfiguration { get; init; }
+}
+
+/// <summary>Reads and changes nothing. It sees the environment and the machine that it runs in, which need not be the server's.</summary>
+public sealed class Doctor(IConfiguration environment, Report report, TimeProvider time)
+{
+    /// <summary>As many as storage gives at once.</summary>
+    private const int SampledAccounts = 1000;
+    private const int SampledEvents = 500;
+    private const int SampledReads = 5;
+
+    /// <summary>From so many logins, of so many accounts, one address for all of them is no chance.</summary>
+    private const int ManyLogins = 20;
+    private const int ManyAccounts = 5;
+
+    private const double MiB = 1024 * 1024;
+    private static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan SlowRead = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan ClientHistory = TimeSpan.FromDays(7);
+
+    private readonly List<Finding> _findings = [];
+    private readonly List<(string, object)[]> _rows = [];
+
+    /// <returns>The exit code.</returns>
+    public async Task<int> RunAsync(CancellationToken cancellation)
+    {
+        await CheckAsync("settings", () => Task.FromResult(FaultsOf(answersRequests: false, Verdict.Failed, "see the README's table of settings")));
+        if (_findings.All(finding => finding.Verdict == Verdict.Ok))
+        {
+            await CheckAsync("server settings", () => Task.FromResult(FaultsOf(answersRequests: true, Verdict.Warning, "needed where the endpoint runs, if that is here")));
+            await ExamineAsync(Settings.Read(environment, answersRequests: false), cancellation);
+        }
+
+        await report.WriteAsync(_rows);
+        var failed = _findings.Where(finding => finding.Verdict == Verdict.Failed).ToList();
+        return failed.Count == 0 ? ExitCode.Done : failed.Any(finding => finding.IsConfiguration) ? ExitCode.BadSettings : ExitCode.Refused;
+    }
+
+    /// <summary>Every check there is. One that needs tables is left out where the tables are not to be had.</summary>
+    private async Task ExamineAsync(Settings settings, CancellationToken cancellation)
+    {
+        var tables = AccountTables.Open(settings.Storage);
+        var isReached = await CheckAsync("storage", () => StorageAsync(settings.Storage, tables, cancellation))
+            && await CheckAsync("tables", () => TablesAsync(tables, cancellation));
+        if (isReached)
+        {
+            var accounts = await new AccountStore(tables).SomeAsync(SampledAccounts, cancellation);
+            await CheckAsync("clock", () => ClockAsync(tables, cancellation));
+            await CheckAsync("keys", () => Task.FromResult<IReadOnlyList<Finding>>([Keys(new ApiKeyCipher(settings.ApiKeys), accounts)]));
+            await CheckAsync("realms", () => RealmsAsync(tables, cancellation));
+            await CheckAsync("stored hashes", () => Task.FromResult<IReadOnlyList<Finding>>([.. StoredHashes(settings.Hashing, accounts)]));
+            await CheckAsync("client addresses", () => ClientAddressesAsync(tables, new CorrelationDigest(settings.ApiKeys), cancellation));
+        }
+
+        foreach (var directory in settings.Ldap)
+        {
+            await CheckAsync($"directory {directory.Id}", () => DirectoryAsync(directory, cancellation));
+        }
+
+        await CheckAsync("hashing", () => Task.FromResult<IReadOnlyList<Finding>>([Hashing(settings.Hashing)]));
+        await CheckAsync("telemetry", () => Task.FromResult<IReadOnlyList<Finding>>([Telemetry(settings)]));
+    }
+
+    /// <returns>Whether nothing failed.</returns>
+    private async Task<bool> CheckAsync(string check, Func<Task<IReadOnlyList<Finding>>> look)
+    {
+        IReadOnlyList<Finding> findings;
+        try
+        {
+            findings = await look();
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault) && fault is not OperationCanceledException)
+        {
+            // Not its message, which tells headers and addresses at length.
+            var status = fault is RequestFailedException { Status: > 0 } answered ? $", status {answered.Status} {answered.ErrorCode}" : "";
+            findings = [new Finding(Verdict.Failed, $"{fault.GetType().Name}{status}", "look at the storage account's network, roles and keys, and at AccountStorage")];
+        }
+
+        foreach (var finding in findings)
+        {
+            _findings.Add(finding);
+            _rows.Add([("check", check), ("result", Name(finding.Verdict)), ("seen", finding.Seen), ("remedy", finding.Remedy)]);
+        }
+
+        return findings.All(finding => finding.Verdict != Verdict.Failed);
+    }
+
+    private static string Name(Verdict verdict) => verdict switch
+    {
+        Verdict.Ok => "ok",
+        Verdict.Warning => "warning",
+        _ => "failed",
+    };
+
+    // ---- What needs no storage ----
+
+    private IReadOnlyList<Finding> FaultsOf(bool answersRequests, Verdict verdict, string remedy)
+    {
+        try
+        {
+            _ = Settings.Read(environment, answersRequests);
+            return [new Finding(Verdict.Ok, "complete, all within their ranges")];
+        }
+        catch (InvalidSettingsException invalid)
+        {
+            return [.. invalid.Faults.Select(fault => new Finding(verdict, fault, remedy) { IsConfiguration = true })];
+        }
+    }
+
+    private static Finding Hashing(HashingSettings settings)
+    {
+        var slotBytes = PasswordHasher.SlotBytes(settings.LargestMemoryKib, settings.UseKonscious);
+        var slots = HashingGate.SlotsFor(slotBytes, settings.Gate);
+        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var path = Argon2Engine.BestPath;
+        var isSound = settings.UseKonscious || Argon2Engine.PassesSelfTest(path);
+        var engine = settings.UseKonscious || !isSound ? "Konscious" : $"the path {path}";
+        var seen = string.Create(CultureInfo.InvariantCulture, $"{slots} slots of {slotBytes / MiB:F1} MiB of {available / MiB:F0} MiB that the process may use, on {engine}");
+        return !isSound ? new Finding(Verdict.Warning, $"{seen}, since the built-in engine fails its self-test", "report this processor; Konscious is several times slower")
+            : slots * slotBytes > available / 2 ? new Finding(Verdict.Warning, seen, "lower Hashing__slots or Argon2__memoryKib, or give the process more memory")
+            : new Finding(Verdict.Ok, seen);
+    }
+
+    private static Finding Telemetry(Settings settings)
+    {
+        var to = new List<string>();
+        if (settings.Telemetry.ApplicationInsights is not null)
+        {
+            to.Add("Application Insights");
+        }
+
+        if (settings.Telemetry.ToOtlp)
+        {
+            to.Add("OTLP");
+        }
+
+        return to.Count > 0
+            ? new Finding(Verdict.Ok, $"exported to {string.Join(", ", to)}")
+            : new Finding(Verdict.Warning, "exported nowhere, in this environment", "set APPLICATIONINSIGHTS_CONNECTION_STRING or OTEL_EXPORTER_OTLP_ENDPOINT where the endpoint runs");
+    }
+
+    // ---- Storage ----
+
+    private async Task<IReadOnlyList<Finding>> StorageAsync(StorageSettings settings, AccountTables tables, CancellationToken cancellation)
+    {
+        var times = new List<TimeSpan>();
+        for (var i = 0; i < SampledReads; i++)
+        {
+            var begun = time.GetTimestamp();
+            _ = await LookAsync(tables, cancellation);
+            times.Add(time.GetElapsedTime(begun));
+        }
+
+        var median = times.Order().ElementAt(SampledReads / 2);
+        var identity = settings switch
+        {
+            { ConnectionString: not null } => "a connection string",
+            { UsesAzureCli: true } => "whoever ran az login",
+            { ManagedIdentityClientId: { } clientId } => $"the managed identity {clientId}",
+            _ => "the system-assigned identity",
+        };
+        var seen = string.Create(CultureInfo.InvariantCulture, $"{tables.Realms.AccountName} answers {identity}, a read in {median.TotalMilliseconds:F1} ms");
+        return
+        [
+            median < SlowRead ? new Finding(Verdict.Ok, seen)
+                : new Finding(Verdict.Warning, seen, "have the storage account in the region of whatever reads it"),
+        ];
+    }
+
+    private static Task<NullableResponse<TableEntity>> LookAsync(AccountTables tables, CancellationToken cancellation) =>
+        tables.Realms.GetEntityIfExistsAsync<TableEntity>(Realm.Partition, Realm.RowKey(""), cancellationToken: cancellation);
+
+    private static async Task<IReadOnlyList<Finding>> TablesAsync(AccountTables tables, CancellationToken cancellation)
+    {
+        try
+        {
+            await tables.CheckNowAsync(cancellation);
+            return [new Finding(Verdict.Ok, "all there")];
+        }
+        catch (MissingTablesException missing)
+        {
+            return [new Finding(Verdict.Failed, missing.Message, "run tables create; look at TablePrefix") { IsConfiguration = true }];
+        }
+    }
+
+    private async Task<IReadOnlyList<Finding>> ClockAsync(AccountTables tables, CancellationToken cancellation)
+    {
+        var answer = await LookAsync(tables, cancellation);
+        if (answer.GetRawResponse().Headers.Date is not { } theirs)
+        {
+            return [new Finding(Verdict.Warning, "storage does not tell the time")];
+        }
+
+        var skew = (time.GetUtcNow() - theirs).Duration();
+        var seen = string.Create(CultureInfo.InvariantCulture, $"{skew.TotalSeconds:F0} s from storage's");
+        return [skew <= ClockSkew ? new Finding(Verdict.Ok, seen) : new Finding(Verdict.Failed, seen, "set this machine's clock, by NTP")];
+    }
+
+    private async Task<IReadOnlyList<Finding>> DirectoryAsync(LdapSettings settings, CancellationToken cancellation)
+    {
+        using var directory = new LdapDirectory(settings, time, NullLogger.Instance);
+        return
+        [
+            await directory.AnswersAsync(cancellation)
+                ? new Finding(Verdict.Ok, $"{settings.Host}:{settings.Port} answers and has the base that people are searched below")
+                : new Finding(
+                    Verdict.Failed, $"{settings.Host}:{settings.Port} does not answer, or not as it should",
+                    $"look at Ldap__{settings.Id}__..., at the directory's certificate, and at the network between"),
+        ];
+    }
+
+    private static Finding Keys(ApiKeyCipher cipher, IReadOnlyList<Account> accounts)
+    {
+        var openings = accounts.CountBy(account => cipher.Open(account, out _)).ToDictionary(each => each.Key, each => each.Value);
+        var outdated = accounts.Count(account => !cipher.IsCurrent(account));
+        var seen = $"of {accounts.Count} API keys {openings.GetValueOrDefault(Opening.Opened)} open";
+        if (openings.GetValueOrDefault(Opening.KeyUnknown) is > 0 and var unknown)
+        {
+            return new Finding(Verdict.Failed, $"{seen}, {unknown} are sealed with a key that is not configured", "put the key back that sealed them, in ApiKeys__keys__ID");
+        }
+
+        if (openings.GetValueOrDefault(Opening.Refused) is > 0 and var refused)
+        {
+            return new Finding(Verdict.Failed, $"{seen}, {refused} were altered, or sealed with another key of that id", "put the right key back, or compare the tables with a backup");
+        }
+
+        return outdated == 0
+            ? new Finding(Verdict.Ok, seen)
+            : new Finding(Verdict.Warning, $"{seen}, {outdated} are sealed with another key than ApiKeys__writeWith", "run keys rotate");
+    }
+
+    private async Task<IReadOnlyList<Finding>> RealmsAsync(AccountTables tables, CancellationToken cancellation)
+    {
+        var realms = await new RealmStore(tables, TimeSpan.Zero, time).ListAsync(cancellation);
+        var seen = $"{realms.Count}, {realms.Count(realm => !realm.IsActive)} of them deactivated";
+        var findings = new List<Finding>
+        {
+            realms.Count == 0 ? new(Verdict.Failed, "none", "run realms add")
+                : realms.All(realm => realm.Subdomain.Length > 0) ? new(Verdict.Warning, $"{seen}, no root realm", "run realms add, unless only subdomains are meant to answer")
+                : new(Verdict.Ok, seen),
+        };
+        findings.AddRange(realms
+            .Where(realm => realm.PublicUrl is { } url && new Uri(url) is { Scheme: "http", IsLoopback: false })
+            .Select(realm => new Finding(Verdict.Warning, $"clients send passwords to {realm.PublicUrl} unprotected", "run realms set with an https --public-url")));
+        return findings;
+    }
+
+    private static IEnumerable<Finding> StoredHashes(HashingSettings settings, IReadOnlyList<Account> accounts)
+    {
+        var named = settings.AlsoInUse.Append(new HashCost(settings.Cost, 0)).ToHashSet();
+        var hashes = accounts.Select(account => StoredHash.Parse(account.PasswordHash, settings.Ceilings)).ToList();
+        var others = hashes
+            .Select(hash => hash switch
+            {
+                Argon2Hash argon2 => new HashCost(argon2.Cost, 0),
+                Pbkdf2Hash pbkdf2 => new HashCost(null, pbkdf2.Iterations),
+                _ => null,
+            })
+            .OfType<HashCost>().Where(cost => !named.Contains(cost)).Select(cost => cost.ToString()).Distinct().Order(StringComparer.Ordinal).ToList();
+        var refused = hashes.Count(hash => hash is RefusedHash);
+        if (refused > 0)
+        {
+            yield return new Finding(Verdict.Warning, $"{refused} of {hashes.Count} are malformed or beyond the ceilings: nobody logs in with them", "give these accounts a new password, or raise HashCeiling__...");
+        }
+
+        yield return others.Count == 0
+            ? new Finding(Verdict.Ok, $"{hashes.Count - refused} of {hashes.Count} usable or meant for nobody, of named costs")
+            : new Finding(Verdict.Warning, $"of costs that no setting names: {string.Join(", ", others)}", "name them in Hashing__alsoInUse, so that no time tells who has one");
+    }
+
+    private async Task<IReadOnlyList<Finding>> ClientAddressesAsync(AccountTables tables, CorrelationDigest digest, CancellationToken cancellation)
+    {
+        const string remedy = "set ASPNETCORE_FORWARDEDHEADERS_ENABLED on Azure, or ClientAddress__...";
+        var now = time.GetUtcNow();
+        var logins = (await new AuditTable(tables).TailAsync(SampledEvents, now, now - ClientHistory, cancellation))
+            .Where(happened => happened.Kind is SecurityEventKind.Login or SecurityEventKind.LoginRefused).ToList();
+        var clients = logins.Select(happened => happened.Client).Distinct().Count();
+        var seen = $"{logins.Count} newest logins from {clients} addresses";
+        var nobodys = digest.AllOfClient(ClientAddress.Of(address: null).Bucket).ToHashSet(StringComparer.Ordinal);
+        if (logins.Count(happened => nobodys.Contains(happened.Client)) is > 0 and var unknown)
+        {
+            return [new Finding(Verdict.Warning, $"{seen}, {unknown} of them with no address that could be read: they share one limit", remedy)];
+        }
+
+        return
+        [
+            clients == 1 && logins.Count >= ManyLogins && logins.Select(happened => happened.Account).Distinct().Count() >= ManyAccounts
+                ? new Finding(Verdict.Warning, $"{seen}: everybody shares one limit", remedy)
+                : new Finding(Verdict.Ok, seen),
+        ];
+    }
+}

@@ -1,0 +1,60 @@
+// How far a long command has come, at a terminal.
+
+namespace FetchApiKey.Cli;
+
+/// <summary>A bar that grows in place on standard error; nothing where that is no terminal. Lines that are told go above it.</summary>
+public sealed class ProgressBar(TextWriter error, string what, long all)
+{
+    private const int Width = 40;
+    private const string ClearLine = "\r\e[K";
+
+    private readonly Lock _lock = new();
+    private readonly bool _isShown = ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected && all > 0;
+    private long _done;
+    private long _drawn = -1;
+
+    public void Advance(long count = 1)
+    {
+        lock (_lock)
+        {
+            MoveTo(_done + count);
+        }
+    }
+
+    public void Reach(long done)
+    {
+        lock (_lock)
+        {
+            MoveTo(done);
+        }
+    }
+
+    public void Tell(string line)
+    {
+        lock (_lock)
+        {
+            error.WriteLine(_isShown ? ClearLine + line : line);
+            _drawn = -1;
+        }
+    }
+
+    /// <summary>Takes the bar away, whatever it had reached.</summary>
+    public void End()
+    {
+        if (_isShown)
+        {
+            error.Write(ClearLine);
+        }
+    }
+
+    private void MoveTo(long done)
+    {
+        _done = Math.Min(done, all);
+        if (_isShown && _done * 1000 / all is var thousandths && thousandths != _drawn)
+        {
+            _drawn = thousandths;
+            var filled = (int)(_done * Width / all);
+            error.Write($"{ClearLine}{what} [{new string('#', filled)}{new string(' ', Width - filled)}] {thousandths / 10}%");
+        }
+    }
+}

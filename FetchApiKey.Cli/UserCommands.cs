@@ -1,0 +1,262 @@
+// users add, list, show, zuliprc, set-password, invite-reset, rotate-key, deactivate, reactivate, unlock and delete.
+
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Pages;
+using FetchApiKey.Passwords;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace FetchApiKey.Cli;
+
+public sealed class UserCommands(
+    RealmStore realms, AccountStore accounts, AttemptLimiter limiter, OperatorActs acts, Settings settings, PasswordPrompt prompt,
+    Confirmation confirmation, Report report, TimeProvider time)
+{
+    /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
+    private const int UserIdTries = 20;
+
+    /// <summary>As many as storage gives at once. A realm of no more is listed by user id.</summary>
+    private const int Page = 1000;
+
+    private readonly ApiKeyCipher _cipher = new(settings.ApiKeys);
+
+    public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
+    {
+        var email = Parse(emailText);
+        if (userId is < 1 or int.MaxValue)
+        {
+            throw new OperatorException($"A user id is a whole number from 1 to {int.MaxValue - 1}.");
+        }
+
+        await RequireRealmAsync(subdomain, cancellation);
+        var hash = await ReadNewHashAsync();
+        for (var tries = 0; tries < UserIdTries; tries++)
+        {
+            var id = userId ?? await accounts.NextUserIdAsync(subdomain, cancellation);
+            var apiKey = _cipher.Seal(subdomain, id, Account.NewApiKey());
+            var account = new Account(subdomain, id, email.Text, hash, apiKey, IsActive: true, role, time.GetUtcNow());
+            await acts.RecordAsync(subdomain, email, id, cancellation);
+            switch (await accounts.AddAsync(account, email, cancellation))
+            {
+                case Addition.Added:
+                    await report.WriteAsync(Row(account));
+                    return ExitCode.Done;
+
+                case Addition.EmailTaken:
+                    throw new OperatorException($"There is an account of {email.Text} in the {RealmCommands.Name(subdomain)} already.");
+
+                case Addition.UserIdTaken when userId is not null:
+                    throw new OperatorException($"User id {userId} is taken in the {RealmCommands.Name(subdomain)}.");
+
+                default:
+                    break;
+            }
+        }
+
+        throw new OperatorException("Others took every user id that was tried; try again.");
+    }
+
+    public async Task<int> ListAsync(string subdomain, CancellationToken cancellation)
+    {
+        await RequireRealmAsync(subdomain, cancellation);
+        var page = new List<Account>();
+        var isWhole = true;
+        await foreach (var account in accounts.ListAsync(subdomain, cancellation))
+        {
+            if (page.Count == Page)
+            {
+                isWhole = false;
+                await report.ContinueAsync([.. page.Select(Row)]);
+                page.Clear();
+            }
+
+            page.Add(account);
+        }
+
+        await report.ContinueAsync([.. (isWhole ? page.OrderBy(account => account.UserId) : page.AsEnumerable()).Select(Row)]);
+        return ExitCode.Done;
+    }
+
+    public async Task<int> ShowAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        await report.WriteAsync([.. Row(account), ("password", Describe(account.PasswordHash))]);
+        return ExitCode.Done;
+    }
+
+    /// <summary>Prints the file that a client reads the account's API key from.</summary>
+    /// <param name="site">The origin to write in it; null for the realm's own.</param>
+    public async Task<int> ZuliprcAsync(string subdomain, string emailText, string? site, CancellationToken cancellation)
+    {
+        var realm = await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        var origin = OriginOf(realm, site, "--site");
+        if (_cipher.Open(account, out var apiKey) != Opening.Opened)
+        {
+            throw new OperatorException($"The API key of {account.Email} does not open with the configured keys.");
+        }
+
+        await RecordAsync(account, cancellation);
+        await report.WriteTextAsync(Zuliprc.Write(account.Email, apiKey, origin), ("email", account.Email), ("key", apiKey), ("site", origin));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> SetPasswordAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        var hash = await ReadNewHashAsync();
+        await RecordAsync(account, cancellation);
+        Require(await accounts.SetPasswordHashAsync(account, hash, cancellation));
+        await report.WriteAsync(Row(account));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Prints a link by which the person whose account it is can choose a password. It replaces an earlier one.</summary>
+    /// <param name="origin">Where the person reaches the realm; null for the realm's own.</param>
+    public async Task<int> InviteResetAsync(
+        PasswordInvitations invitations, string subdomain, string emailText, TimeSpan lifetime, string? origin, CancellationToken cancellation)
+    {
+        var realm = await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        if (!realm.IsActive || !account.IsActive || !realm.Backends.HasFlag(PasswordBackends.Email))
+        {
+            throw new OperatorException(
+                !realm.IsActive ? $"The {RealmCommands.Name(subdomain)} is deactivated."
+                : !account.IsActive ? $"The account of {account.Email} is deactivated."
+                : $"The {RealmCommands.Name(subdomain)} takes no passwords of its own.");
+        }
+
+        var site = OriginOf(realm, origin, "--origin");
+        var email = Parse(account.Email);
+        var expires = time.GetUtcNow() + lifetime;
+        await RecordAsync(account, cancellation);
+        var token = await invitations.IssueAsync(account, email, expires, cancellation);
+        await report.WriteAsync(("email", account.Email), ("expires", expires), ("link", PasswordResetPage.LinkTo(site, token)));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Gives an account another API key, which only a login tells.</summary>
+    public async Task<int> RotateKeyAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        await RecordAsync(account, cancellation);
+        Require(await accounts.SetSealedApiKeyAsync(account, _cipher.Seal(account.Subdomain, account.UserId, Account.NewApiKey()), cancellation));
+        await report.WriteAsync(Row(account));
+        return ExitCode.Done;
+    }
+
+    public async Task<int> SetActiveAsync(string subdomain, string emailText, bool isActive, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        await RecordAsync(account, cancellation);
+        Require(await accounts.SetActiveAsync(account, isActive, cancellation));
+        await report.WriteAsync(Row(account with { IsActive = isActive }));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Forgets the failed attempts on an address, which need not have an account.</summary>
+    public async Task<int> UnlockAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        await RequireRealmAsync(subdomain, cancellation);
+        var email = Parse(emailText);
+        await acts.RecordAsync(subdomain, email, userId: null, cancellation);
+        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        await report.WriteAsync(("realm", subdomain), ("email", email.Text), ("is_locked", false));
+        return ExitCode.Done;
+    }
+
+    /// <summary>Deletes all that the tables have of a person but the audit trail, which has no name in it.</summary>
+    public async Task<int> DeleteAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var account = await FindAsync(subdomain, emailText, cancellation);
+        var email = Parse(account.Email);
+        await confirmation.RequireAsync($"User {account.UserId}, {account.Email}, of the {RealmCommands.Name(subdomain)} is deleted with password and API key, for good.");
+        await RecordAsync(account, cancellation);
+        // Before the account, so that a deletion that is cut short is finished by running it again.
+        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        Require(await accounts.DeleteAsync(account, email, cancellation));
+        await report.WriteAsync(("realm", subdomain), ("user_id", account.UserId), ("email", account.Email), ("is_deleted", true));
+        return ExitCode.Done;
+    }
+
+    private Task RecordAsync(Account account, CancellationToken cancellation) =>
+        acts.RecordAsync(account.Subdomain, Parse(account.Email), account.UserId, cancellation);
+
+    /// <param name="option">That it can be given with.</param>
+    private string OriginOf(Realm realm, string? given, string option)
+    {
+        if (given is not null)
+        {
+            return Realm.OriginOf(given) ?? throw new OperatorException($"'{given}' is not an origin such as https://chat.example.com.");
+        }
+
+        var label = realm.Subdomain.Length > 0 ? realm.Subdomain + "." : "";
+        return realm.PublicUrl ?? (settings.ExternalHosts is [var host, ..]
+            ? $"https://{label}{host}"
+            : throw new OperatorException($"Where people reach the endpoint is not known here: set ExternalHost, give the realm a public URL, or say it with {option}."));
+    }
+
+    private async Task RequireRealmAsync(string subdomain, CancellationToken cancellation)
+    {
+        if (await realms.ReadAsync(subdomain, cancellation) is null)
+        {
+            throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        }
+    }
+
+    private async Task<Account> FindAsync(string subdomain, string emailText, CancellationToken cancellation)
+    {
+        var email = Parse(emailText);
+        var (account, isMalformed) = await accounts.FindAsync(subdomain, email, cancellation);
+        return account ?? throw new OperatorException(isMalformed
+            ? $"The row of {email.Text} in the {RealmCommands.Name(subdomain)} is malformed: partition {Account.PartitionOf(subdomain, email)}."
+            : $"There is no account of {email.Text} in the {RealmCommands.Name(subdomain)}.");
+    }
+
+    private async Task<string> ReadNewHashAsync()
+    {
+        using var password = await prompt.ReadAsync();
+        return PasswordStrength.IsEnough(password)
+            ? await NewHash.OfAsync(password, settings.Hashing, time)
+            : throw new OperatorException($"Too weak: {PasswordStrength.Rule}.");
+    }
+
+    public static EmailAddress Parse(string text) =>
+        EmailAddress.TryParse(text) ?? throw new OperatorException($"'{text}' is not an e-mail address.");
+
+    private static void Require(bool changed)
+    {
+        if (!changed)
+        {
+            throw new OperatorException("Somebody else changed the account just now; look at it and try again.");
+        }
+    }
+
+    private string Describe(string stored) => StoredHash.Parse(stored, settings.Hashing.Ceilings) switch
+    {
+        Argon2Hash { Cost: var cost } hash => $"{Argon2Hash.Name(hash.Variant)}, {cost.MemoryKib} KiB, {cost.Passes} passes, {cost.Lanes} lanes",
+        Pbkdf2Hash { Iterations: var iterations } => $"pbkdf2_sha256, {iterations} iterations",
+        RefusedHash { Reason: var reason } => $"refused: {reason}",
+        _ => "unusable",
+    };
+
+    private static (string, object)[] Row(Account account) =>
+    [
+        ("realm", account.Subdomain),
+        ("user_id", account.UserId),
+        ("email", account.Email),
+        ("role", Account.Roles.FirstOrDefault(role => role.Value == account.Role).Key ?? "unknown"),
+        ("is_active", account.IsActive),
+        ("created", account.Created),
+    ];
+}
+
+/// <summary>A password hashed outside the server, one at a time.</summary>
+public static class NewHash
+{
+    public static async Task<string> OfAsync(TypedPassword password, HashingSettings settings, TimeProvider time)
+    {
+        using var hasher = new PasswordHasher(settings with { Gate = settings.Gate with { Slots = 1 } }, time, NullLogger<PasswordHasher>.Instance);
+        return await hasher.HashAsync("operator", password, CancellationToken.None);
+    }
+}

@@ -1,0 +1,128 @@
+// Links by which somebody without a password, or without the right one, may choose a new one: once, and not for long.
+
+using System.Buffers.Text;
+using System.Security.Cryptography;
+using System.Text;
+using Azure;
+using Azure.Data.Tables;
+
+namespace FetchApiKey.Accounts;
+
+/// <summary>
+/// What stands in a link: base64url, without padding, of the SHA-256 that names an account's partition and of 256 random bits. The former makes
+/// finding it a point read; it tells nothing that the link's owner, whose address it is of, did not know. The latter is the secret.
+/// </summary>
+public sealed class InvitationToken
+{
+    private const int SecretBytes = 32;
+
+    private readonly byte[] _bytes;
+
+    private InvitationToken(byte[] bytes) => _bytes = bytes;
+
+    public static InvitationToken New(string subdomain, EmailAddress email) => new(
+    [
+        .. Convert.FromHexString(Account.PartitionOf(subdomain, email).AsSpan(subdomain.Length + 1)),
+        .. RandomNumberGenerator.GetBytes(SecretBytes),
+    ]);
+
+    /// <summary>Null for what is no token of ours.</summary>
+    public static InvitationToken? TryParse(string text)
+    {
+        var bytes = new byte[SHA256.HashSizeInBytes + SecretBytes];
+        return Base64Url.IsValid(text, out var length) && length == bytes.Length && Base64Url.TryDecodeFromChars(text, bytes, out _)
+            ? new InvitationToken(bytes)
+            : null;
+    }
+
+    /// <summary>As it goes into a link.</summary>
+    public string Reveal() => Base64Url.EncodeToString(_bytes);
+
+    /// <summary>The partition of the account that it would be for, whether there is one or not.</summary>
+    public string PartitionIn(string subdomain) => $"{subdomain}.{Convert.ToHexStringLower(_bytes.AsSpan(0, SHA256.HashSizeInBytes))}";
+
+    /// <summary>64 hexadecimal digits of SHA-256 over the secret: what is stored.</summary>
+    public string Digest => Convert.ToHexStringLower(SHA256.HashData(_bytes.AsSpan(SHA256.HashSizeInBytes)));
+
+    public override string ToString() => "(invitation)";
+}
+
+/// <summary>
+/// Row: PartitionKey that of its account, RowKey "reset", so an account has one at the most; columns SecretDigest, PasswordDigest (strings), Expires
+/// (date and time). It is good for the password that the account had when it was made: a password column that changes by another way ends it,
+/// and so does a login that renews its hash: who can log in needs no link.
+/// </summary>
+/// <param name="PasswordDigest">SHA-256 of the account's password column.</param>
+public sealed record PasswordInvitation(string SecretDigest, string PasswordDigest, DateTimeOffset Expires)
+{
+    public const string Row = "reset";
+
+    public ETag ETag { get; init; }
+
+    /// <summary>In a time that tells nothing of the digits.</summary>
+    public bool IsFor(InvitationToken token) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(SecretDigest), Encoding.ASCII.GetBytes(token.Digest));
+
+    public bool IsFor(Account account) => PasswordDigest == DigestOf(account);
+
+    public static string DigestOf(Account account) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(account.PasswordHash)));
+}
+
+public sealed class PasswordInvitations(AccountTables tables)
+{
+    private readonly AccountStore _accounts = new(tables);
+
+    /// <summary>Makes an invitation, in the place of an earlier one.</summary>
+    public async Task<InvitationToken> IssueAsync(Account account, EmailAddress email, DateTimeOffset expires, CancellationToken cancellation)
+    {
+        var token = InvitationToken.New(account.Subdomain, email);
+        var row = new TableEntity(Account.PartitionOf(account.Subdomain, email), PasswordInvitation.Row)
+        {
+            ["SecretDigest"] = token.Digest,
+            ["PasswordDigest"] = PasswordInvitation.DigestOf(account),
+            ["Expires"] = expires,
+        };
+        await tables.Accounts.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellation);
+        return token;
+    }
+
+    /// <summary>The invitation and the account that a token names. Two point reads side by side, whatever there is and whatever the token's secret.</summary>
+    public async Task<(PasswordInvitation? Invitation, Account? Account)> FindAsync(string subdomain, InvitationToken token, CancellationToken cancellation)
+    {
+        var partition = token.PartitionIn(subdomain);
+        var reading = _accounts.FindAsync(subdomain, partition, cancellation);
+        var row = tables.Accounts.GetEntityIfExistsAsync<TableEntity>(partition, PasswordInvitation.Row, cancellationToken: cancellation);
+        await Task.WhenAll(reading, row);
+        var (account, found) = ((await reading).Account, await row);
+        return (found is { HasValue: true, Value: { } value } ? From(value) : null, account);
+    }
+
+    /// <summary>
+    /// Sets the password and takes the invitation away, both or neither. False when either row is not the one that was read.
+    /// </summary>
+    public async Task<bool> RedeemAsync(
+        InvitationToken token, PasswordInvitation invitation, Account account, string hash, CancellationToken cancellation)
+    {
+        var partition = token.PartitionIn(account.Subdomain);
+        try
+        {
+            await tables.Accounts.SubmitTransactionAsync(
+                [
+                    new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(partition, PasswordInvitation.Row), invitation.ETag),
+                    new TableTransactionAction(
+                        TableTransactionActionType.UpdateMerge, new TableEntity(partition, partition) { ["PasswordHash"] = hash }, account.ETag),
+                ],
+                cancellation);
+            return true;
+        }
+        catch (RequestFailedException fault) when (fault.Status is 412 or 404 && fault.ErrorCode != "TableNotFound")
+        {
+            return false;
+        }
+    }
+
+    private static PasswordInvitation? From(TableEntity row) =>
+        row.GetString("SecretDigest") is { } secret && row.GetString("PasswordDigest") is { } password && row.GetDateTimeOffset("Expires") is { } expires
+            ? new PasswordInvitation(secret, password, expires) { ETag = row.ETag }
+            : null;
+}

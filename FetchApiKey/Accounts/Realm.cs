@@ -1,0 +1,73 @@
+// An organisation: its rows in the realms table, and the rule for a subdomain.
+
+using System.Text.RegularExpressions;
+using Azure;
+using Azure.Data.Tables;
+
+namespace FetchApiKey.Accounts;
+
+[Flags]
+public enum PasswordBackends
+{
+    None = 0,
+    Email = 1,
+}
+
+/// <summary>
+/// An organisation. Row: PartitionKey "realm", RowKey the subdomain and a full stop (the root realm's subdomain is
+/// empty); columns Name, Description, Icon, PublicUrl (strings), IsActive, EmailBackend (booleans).
+/// </summary>
+/// <param name="Subdomain">Empty for the root realm, else one DNS label in lower case.</param>
+/// <param name="Name">Shown by clients.</param>
+/// <param name="Description">Shown by clients, which read it as HTML.</param>
+/// <param name="Icon">A URL, absolute or from the root of the realm's origin; may be empty.</param>
+/// <param name="PublicUrl">The origin clients reach the realm at; null where the request's own origin is right.</param>
+public sealed partial record Realm(
+    string Subdomain, string Name, string Description, string Icon, string? PublicUrl, bool IsActive, PasswordBackends Backends)
+{
+    public const string Partition = "realm";
+
+    /// <summary>Of the row that was read; what a change is conditional on.</summary>
+    public ETag ETag { get; init; }
+
+    public static bool IsSubdomain(string text) => text.Length == 0 || Label().IsMatch(text);
+
+    /// <summary>
+    /// Null when <paramref name="text"/> is not the URL of an origin: http or https, no user information, path, query
+    /// or fragment. Gives it as clients want it, without a slash at the end.
+    /// </summary>
+    public static string? OriginOf(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url)
+        && (url.Scheme == Uri.UriSchemeHttps || url.Scheme == Uri.UriSchemeHttp)
+        && url is { UserInfo: "", PathAndQuery: "/", Fragment: "" } && !text.Contains('\\', StringComparison.Ordinal)
+            ? url.GetLeftPart(UriPartial.Authority)
+            : null;
+
+    public static string RowKey(string subdomain) => subdomain + ".";
+
+    public static Realm From(TableEntity row) => new(
+        row.RowKey[..^1],
+        row.GetString("Name") ?? "",
+        row.GetString("Description") ?? "",
+        row.GetString("Icon") ?? "",
+        row.GetString("PublicUrl") is { Length: > 0 } url ? url : null,
+        row.GetBoolean("IsActive") ?? false,
+        row.GetBoolean("EmailBackend") == true ? PasswordBackends.Email : PasswordBackends.None)
+    {
+        ETag = row.ETag,
+    };
+
+    public TableEntity ToRow() => new(Partition, RowKey(Subdomain))
+    {
+        ["Name"] = Name,
+        ["Description"] = Description,
+        ["Icon"] = Icon,
+        ["PublicUrl"] = PublicUrl ?? "",
+        ["IsActive"] = IsActive,
+        ["EmailBackend"] = Backends.HasFlag(PasswordBackends.Email),
+    };
+
+    /// <summary>RFC 1035 section 2.3.1 with RFC 1123 section 2.1's leading digit.</summary>
+    [GeneratedRegex("""\A[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\z""", RegexOptions.CultureInvariant)]
+    private static partial Regex Label();
+}

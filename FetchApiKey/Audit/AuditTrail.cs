@@ -1,0 +1,126 @@
+// How the endpoint writes its audit trail: beside the logins, never in their way.
+
+using System.Threading.Channels;
+using Azure;
+using Azure.Data.Tables;
+using FetchApiKey.Accounts;
+using FetchApiKey.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKey.Audit;
+
+/// <summary>
+/// Fails open, and says so: a login neither waits for its event to be written nor fails with it. Each event is logged first, and then
+/// written to the table within <see cref="Gathering"/>, together with what comes meanwhile. While the table is away up to
+/// <see cref="Capacity"/> events wait and are written later; what comes on top of them, and what waits when the process is killed, is in the
+/// log alone. The log and the metric fetch_api_key.audit.lost tell of the former.
+/// </summary>
+public sealed class AuditTrail : IDisposable
+{
+    public const int Capacity = 10_000;
+
+    /// <summary>One transaction costs the store much less than many; a process that is killed has no more than this in the log alone.</summary>
+    private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(200);
+
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan FarewellLimit = TimeSpan.FromSeconds(2);
+
+    private readonly AuditTable _table;
+    private readonly TimeProvider _time;
+    private readonly ILogger _log;
+    private readonly Channel<SecurityEvent> _waiting = Channel.CreateBounded<SecurityEvent>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    private readonly CancellationTokenSource _closing = new();
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _writing;
+    private int _lost;
+
+    public AuditTrail(AuditTable table, TimeProvider time, ILogger<AuditTrail> log)
+    {
+        (_table, _time, _log) = (table, time, log);
+        _writing = Task.Run(WriteAllAsync);
+    }
+
+    public void Record(SecurityEvent happened)
+    {
+        _log.SecurityEvent(happened.Kind, happened.Outcome, happened.Realm, happened.UserId, happened.Account, happened.Client, happened.Invocation);
+        if (!_waiting.Writer.TryWrite(happened))
+        {
+            Lose(1, "the table has been away for too long");
+        }
+    }
+
+    /// <summary>Writes what still waits, if that is a matter of two seconds.</summary>
+    public void Dispose()
+    {
+        _waiting.Writer.TryComplete();
+        _closing.Cancel();
+        _stopping.CancelAfter(FarewellLimit);
+        _writing.Wait();
+        _stopping.Dispose();
+        _closing.Dispose();
+    }
+
+    private async Task WriteAllAsync()
+    {
+        var rows = new List<TableEntity>();
+        while (await _waiting.Reader.WaitToReadAsync())
+        {
+            if (_waiting.Reader.Count < AuditTable.MaxBatch)
+            {
+                await Task.Delay(Gathering, _time, _closing.Token).ContinueWith(_ => { }, TaskScheduler.Default);
+            }
+
+            while (rows.Count < AuditTable.MaxBatch && _waiting.Reader.TryRead(out var happened))
+            {
+                rows.Add(_table.ToRow(happened));
+            }
+
+            foreach (var ofPartition in rows.GroupBy(row => row.PartitionKey, StringComparer.Ordinal))
+            {
+                await WriteAsync([.. ofPartition]);
+            }
+
+            rows.Clear();
+        }
+    }
+
+    /// <summary>Tries until it is done, or until the table says that it never will be.</summary>
+    private async Task WriteAsync(List<TableEntity> rows)
+    {
+        for (var delay = FirstRetry; ; delay = delay * 2 < LastRetry ? delay * 2 : LastRetry)
+        {
+            try
+            {
+                await _table.AppendAsync(rows, _stopping.Token);
+                return;
+            }
+            catch (Exception fault)
+            {
+                if (_stopping.IsCancellationRequested || !IsPassing(fault))
+                {
+                    Lose(rows.Count, fault.GetType().Name);
+                    return;
+                }
+
+                _log.AuditTableAway(fault.GetType().Name, (fault as RequestFailedException)?.Status ?? 0);
+            }
+
+            await Task.Delay(delay, _time, _stopping.Token).ContinueWith(_ => { }, TaskScheduler.Default);
+        }
+    }
+
+    /// <summary>A row that the table refuses as such is not offered again; everything else may pass.</summary>
+    private static bool IsPassing(Exception fault) =>
+        AccountTables.IsUnavailability(fault) && fault is not RequestFailedException { Status: 400 or 413 };
+
+    private void Lose(int count, string reason)
+    {
+        Instruments.AuditEventsLost(count);
+        // The first is told at once, and then each thousandth: the log has to have room for the events themselves.
+        if ((Interlocked.Add(ref _lost, count) - count) % 1000 == 0)
+        {
+            _log.AuditEventsLost(reason);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+// Tells the operator how logins end: in the metrics, in the trace at hand, in the log and in the audit trail.
+
+using System.Diagnostics;
+using FetchApiKey.Attempts;
+using FetchApiKey.Backends;
+using FetchApiKey.Telemetry;
+
+namespace FetchApiKey.Audit;
+
+/// <summary>
+/// Judged logins are recorded one by one; the attempt limit bounds the refused ones among them. Logins that the limit turns away
+/// are counted and not recorded, so that a flood fills no table: the event that a bucket is full stands for them.
+/// </summary>
+public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, TimeProvider time)
+{
+    /// <param name="granted">The kind of event that it is where nothing was refused.</param>
+    /// <param name="name">Null where no account was named.</param>
+    /// <param name="attempt">Null where nothing was limited.</param>
+    public void Judged(
+        string granted, string subdomain, LoginName? name, ClientAddress address, LoginAttempt? attempt, LoginResult result, string invocation)
+    {
+        Ended(result.Outcome, subdomain);
+        var happened = new SecurityEvent(
+            time.GetUtcNow(), result.IsGranted ? granted : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.Account?.UserId,
+            NameIn(result, name) is { } named ? digest.OfAccount(subdomain, named) : "", digest.OfClient(address.Bucket), Actor: "", invocation);
+        Activity.Current?.SetTag("fetch_api_key.account", happened.Account);
+        trail.Record(happened);
+        if (result.IsNewAccount)
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AccountCreated });
+        }
+
+        if (!result.IsFailure)
+        {
+            return;
+        }
+
+        if (attempt?.Account is { Remaining: 0 })
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AccountLocked });
+        }
+
+        if (attempt is { Address.Remaining: 0 })
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
+        }
+    }
+
+    /// <summary>A password that was changed by a link, or a link that was refused.</summary>
+    public void PasswordReset(string subdomain, ResetResult result, ClientAddress address, LoginAttempt attempt, string invocation)
+    {
+        Activity.Current?.SetTag("fetch_api_key.realm", subdomain).SetTag("fetch_api_key.outcome", result.Outcome.Name());
+        var isChange = result.Outcome == ResetOutcome.PasswordChanged;
+        var email = result.Account is { } account ? EmailAddress.TryParse(account.Email) : null;
+        var happened = new SecurityEvent(
+            time.GetUtcNow(), isChange ? SecurityEventKind.PasswordChanged : SecurityEventKind.PasswordResetRefused, result.Outcome.Name(), subdomain,
+            result.Account?.UserId, email is null ? "" : digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
+        trail.Record(happened);
+        if (!isChange && attempt.Address.Remaining == 0)
+        {
+            trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
+        }
+    }
+
+    /// <summary>The account's address, so that it is found by that whatever name a directory knows its owner by; else the typed name.</summary>
+    private static LoginName? NameIn(LoginResult result, LoginName? name) =>
+        name is not null && result.Account is { } account && EmailAddress.TryParse(account.Email) is { } email ? email : name;
+
+    public static void Ended(LoginOutcome outcome, string realm)
+    {
+        // Who changed a key has not logged in, and would blur the share of logins that are refused.
+        if (outcome != LoginOutcome.ApiKeyChanged)
+        {
+            Instruments.LoginEnded(outcome, realm);
+        }
+
+        Activity.Current?.SetTag("fetch_api_key.realm", realm).SetTag("fetch_api_key.outcome", outcome.Name());
+    }
+}

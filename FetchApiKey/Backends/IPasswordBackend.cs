@@ -1,0 +1,29 @@
+// Who can say whether a password is right: the accounts' own hashes, or a directory.
+
+using FetchApiKey.Accounts;
+using FetchApiKey.Passwords;
+
+namespace FetchApiKey.Backends;
+
+/// <summary>A name and a password in a realm, for a backend to judge.</summary>
+/// <param name="Client">Whose login it is: clients take turns where something is scarce.</param>
+/// <param name="Reading">The account of the typed address, which is being read; none for a name that is not an address.</param>
+public sealed record PasswordCheck(Realm Realm, LoginName Name, TypedPassword Password, string Client, Task<AccountReading> Reading);
+
+/// <summary>What a backend says.</summary>
+/// <param name="Outcome">LoggedIn where the password is right and the account may be used.</param>
+/// <param name="Account">Null where there is none, or where nobody looked.</param>
+public sealed record BackendVerdict(LoginOutcome Outcome, Account? Account)
+{
+    /// <summary>The account was made by this login.</summary>
+    public bool IsNew { get; init; }
+}
+
+/// <summary>
+/// Knows nothing of who may try, and nothing of HTTP. For a name that it does not know it takes as long as for a wrong password.
+/// </summary>
+public interface IPasswordBackend
+{
+    /// <exception cref="Exception">Whatever kept the password from being judged.</exception>
+    Task<BackendVerdict> CheckAsync(PasswordCheck check, CancellationToken cancellation);
+}

@@ -1,0 +1,102 @@
+// Every event the process logs. None carries a password, a key, a hash, a query string or a typed user name.
+
+using FetchApiKey.Argon2;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKey;
+
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Error, "The account row of partition {Partition} is malformed; its logins are refused")]
+    public static partial void AccountRowMalformed(this ILogger log, string partition);
+
+    [LoggerMessage(2, LogLevel.Error, "The password hash of user {UserId} in realm '{Subdomain}' is {Reason}; its logins are refused")]
+    public static partial void StoredHashRefused(this ILogger log, int userId, string subdomain, string reason);
+
+    [LoggerMessage(3, LogLevel.Information, "The outdated hash of user {UserId} in realm '{Subdomain}' was left alone: the account changed meanwhile")]
+    public static partial void HashRenewalOvertaken(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(4, LogLevel.Warning, "The outdated hash of user {UserId} in realm '{Subdomain}' could not be replaced ({Fault}); the next login tries again")]
+    public static partial void HashRenewalFailed(this ILogger log, int userId, string subdomain, string fault);
+
+    [LoggerMessage(10, LogLevel.Error, "Account storage is unavailable: {Fault}, status {Status}, code {Code} (invocation {Invocation})")]
+    public static partial void StorageUnavailable(this ILogger log, string fault, int status, string code, string invocation);
+
+    [LoggerMessage(11, LogLevel.Error, "A request failed: {Fault} at {Place} (invocation {Invocation})")]
+    public static partial void RequestFailed(this ILogger log, string fault, string place, string invocation);
+
+    [LoggerMessage(20, LogLevel.Warning, "Account storage could not be asked for its tables at start ({Fault}); logins get 503 until it can")]
+    public static partial void StorageUncheckedAtStart(this ILogger log, string fault);
+
+    [LoggerMessage(22, LogLevel.Warning, "Argon2 is configured with {MemoryKib} KiB and {Passes} passes, below what OWASP advises (such as 19456 KiB and 2 passes)")]
+    public static partial void HashCostIsLow(this ILogger log, int memoryKib, int passes);
+
+    [LoggerMessage(12, LogLevel.Warning, "Too many requests wait for hashing; one was turned away (invocation {Invocation})")]
+    public static partial void HashingGateFull(this ILogger log, string invocation);
+
+    [LoggerMessage(30, LogLevel.Information, "Argon2 runs on the path {Path}")]
+    public static partial void Argon2Chosen(this ILogger log, Argon2Path path);
+
+    [LoggerMessage(31, LogLevel.Critical, "The self-test of Argon2 failed on the path {Path}; Konscious computes in its place, slower and in more memory")]
+    public static partial void Argon2SelfTestFailed(this ILogger log, Argon2Path path);
+
+    [LoggerMessage(32, LogLevel.Warning, "The memory that passwords are hashed in lacks {Protection}: the system refused it")]
+    public static partial void HashingMemoryUnprotected(this ILogger log, string protection);
+
+    [LoggerMessage(40, LogLevel.Warning, "Too many attempts on one account or from one address at once; one was turned away (invocation {Invocation})")]
+    public static partial void AttemptsContended(this ILogger log, string invocation);
+
+    [LoggerMessage(41, LogLevel.Warning, "An attempt that was not judged could not be taken back ({Fault}); it will count as a failure")]
+    public static partial void AttemptNotWithdrawn(this ILogger log, string fault);
+
+    [LoggerMessage(42, LogLevel.Error, "Clients show no address of their own: all share one limit of {Limit} failures. See ClientAddress__header in the README")]
+    public static partial void ClientAddressesShared(this ILogger log, int limit);
+
+    [LoggerMessage(43, LogLevel.Information, "{Count} records of old attempts deleted")]
+    public static partial void AttemptsSwept(this ILogger log, int count);
+
+    [LoggerMessage(44, LogLevel.Warning, "What is too old could not be deleted ({Fault}); it is tried again")]
+    public static partial void NotSwept(this ILogger log, string fault);
+
+    [LoggerMessage(45, LogLevel.Warning, "The failed logins on an account whose password was changed could not be forgotten ({Fault}); 'users unlock' forgets them")]
+    public static partial void AttemptsNotForgotten(this ILogger log, string fault);
+
+    [LoggerMessage(46, LogLevel.Information, "The account of user {UserId} in realm '{Subdomain}' changed while a new password was set by a link; it is looked at again")]
+    public static partial void ResetOvertaken(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(50, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is altered or another account's; its logins are refused")]
+    public static partial void ApiKeyRefused(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(51, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is sealed with a key that ApiKeys__keys does not name")]
+    public static partial void ApiKeyUnreadable(this ILogger log, int userId, string subdomain);
+
+    [LoggerMessage(60, LogLevel.Information, "Security event {Kind}: {Outcome} in realm '{Subdomain}', user {UserId}, account {Account}, client {Client} (invocation {Invocation})")]
+    public static partial void SecurityEvent(this ILogger log, string kind, string outcome, string subdomain, int? userId, string account, string client, string invocation);
+
+    [LoggerMessage(61, LogLevel.Error, "The audit table takes no events ({Fault}, status {Status}); they wait, and the log has them")]
+    public static partial void AuditTableAway(this ILogger log, string fault, int status);
+
+    [LoggerMessage(62, LogLevel.Error, "Security events are lost to the audit table ({Reason}); the log alone has them")]
+    public static partial void AuditEventsLost(this ILogger log, string reason);
+
+    [LoggerMessage(63, LogLevel.Information, "{Count} events deleted from the audit table: their time was over")]
+    public static partial void AuditSwept(this ILogger log, int count);
+
+    [LoggerMessage(70, LogLevel.Error, "Not ready: {Reason}")]
+    public static partial void NotReady(this ILogger log, string reason);
+
+    [LoggerMessage(33, LogLevel.Warning, "A stored hash has the cost {Cost}, which neither Argon2__ nor Hashing__alsoInUse names: its logins take another time than those of unknown names")]
+    public static partial void StoredHashOfAnotherCost(this ILogger log, string cost);
+
+    [LoggerMessage(90, LogLevel.Error, "Directory '{Id}' cannot judge a login: {Reason}")]
+    public static partial void DirectoryUnavailable(this ILogger log, string id, string reason);
+
+    [LoggerMessage(91, LogLevel.Warning, "Directory '{Id}' has several entries for one name; its logins are refused")]
+    public static partial void DirectoryEntryAmbiguous(this ILogger log, string id);
+
+    [LoggerMessage(92, LogLevel.Error, "Directory '{Id}' accepted a password, but its entry gives no e-mail address; the login is refused")]
+    public static partial void DirectoryEntryWithoutEmail(this ILogger log, string id);
+
+    [LoggerMessage(93, LogLevel.Warning, "{Backend} could not judge a password that another backend had refused ({Fault}); the attempt counts")]
+    public static partial void BackendUnavailable(this ILogger log, string backend, string fault);
+}

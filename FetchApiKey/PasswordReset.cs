@@ -1,0 +1,188 @@
+// Choosing a new password by a link, start to finish: whether the link is good, the account may be used and the password will do.
+
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Audit;
+using FetchApiKey.Passwords;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKey;
+
+/// <summary>The zero value is a refusal. The first four are one and the same to whoever holds the link.</summary>
+public enum ResetOutcome
+{
+    LinkUnknown = 0,
+    LinkExpired,
+
+    /// <summary>The password was changed by another way since the link was made.</summary>
+    LinkOutdated,
+    AccountMissing,
+
+    PasswordAuthDisabled,
+    RealmDeactivated,
+    UserDeactivated,
+
+    /// <summary>Too many bad links from the address; nobody looked at this one.</summary>
+    RateLimited,
+
+    /// <summary>The link is good, and no password was offered.</summary>
+    LinkGood,
+    PasswordsDiffer,
+    PasswordWeak,
+    PasswordChanged,
+}
+
+public static class ResetOutcomes
+{
+    private static readonly string[] Names =
+    [
+        "link_unknown", "link_expired", "link_outdated", "account_missing", "password_auth_disabled", "realm_deactivated", "user_deactivated",
+        "rate_limited", "link_good", "passwords_differ", "password_weak", "password_changed",
+    ];
+
+    /// <summary>As it stands in traces, logs and the audit trail.</summary>
+    public static string Name(this ResetOutcome outcome) => Names[(int)outcome];
+}
+
+/// <summary>What became of a link.</summary>
+/// <param name="Account">Of a link whose secret was right; else null.</param>
+public sealed record ResetResult(ResetOutcome Outcome, Account? Account = null)
+{
+    /// <summary>Of a password that is weak.</summary>
+    public Weakness? Weakness { get; init; }
+
+    /// <summary>When the attempt limit turned it away: after which another is allowed.</summary>
+    public TimeSpan RetryAfter { get; init; }
+}
+
+/// <summary>A new password, typed twice, since whoever types it does not see it.</summary>
+public sealed record ChosenPassword(TypedPassword First, TypedPassword Again)
+{
+    public bool IsOne => First.Utf8.AsSpan().SequenceEqual(Again.Utf8);
+}
+
+/// <summary>
+/// It knows nothing of HTTP. A link that is not good counts as a failed attempt of the client's address, whose limit bounds what can be tried; of no
+/// account, since that would let anybody lock one out. Whatever is wrong with a link, the same is read and nothing hashed.
+/// </summary>
+public sealed class PasswordReset(
+    LoginAttempts attempts, PasswordInvitations invitations, PasswordHasher hasher, LoginEvents events, TimeProvider time, ILogger<PasswordReset> log)
+{
+    /// <summary>How often the rows are read again when somebody else changed one: a login that renewed its hash, or another try with the same link.</summary>
+    private const int Tries = 5;
+
+    /// <param name="chosen">Null to ask only whether the link is good.</param>
+    /// <exception cref="Exception">Whatever kept the link from being judged; no attempt is counted then, and the link is as good as before.</exception>
+    public async Task<ResetResult> TryAsync(
+        Realm realm, string token, ChosenPassword? chosen, ClientAddress client, string invocation, CancellationToken cancellation)
+    {
+        var (attempt, retryAfter) = await attempts.BeginAsync(client, cancellation);
+        if (attempt is null)
+        {
+            return new ResetResult(ResetOutcome.RateLimited) { RetryAfter = retryAfter };
+        }
+
+        ResetResult result;
+        try
+        {
+            result = await JudgeAsync(realm, token, chosen, client, cancellation);
+        }
+        catch
+        {
+            await attempts.WithdrawAsync(attempt);
+            throw;
+        }
+
+        await attempts.SettleAsync(attempt, isSuccess: result.Outcome > ResetOutcome.AccountMissing);
+        switch (result.Outcome)
+        {
+            case ResetOutcome.LinkGood or ResetOutcome.PasswordsDiffer or ResetOutcome.PasswordWeak:
+                break;
+
+            case ResetOutcome.PasswordChanged:
+                events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
+                await attempts.ForgetAsync(realm.Subdomain, EmailAddress.TryParse(result.Account!.Email)!);
+                break;
+
+            default:
+                events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
+                break;
+        }
+
+        return result;
+    }
+
+    private async Task<ResetResult> JudgeAsync(Realm realm, string text, ChosenPassword? chosen, ClientAddress client, CancellationToken cancellation)
+    {
+        if (InvitationToken.TryParse(text) is not { } token)
+        {
+            return new ResetResult(ResetOutcome.LinkUnknown);
+        }
+
+        string? hash = null;
+        for (var tries = 0; tries < Tries; tries++)
+        {
+            var (invitation, account) = await invitations.FindAsync(realm.Subdomain, token, cancellation);
+            if (hash is not null && account?.PasswordHash == hash)
+            {
+                // Done by a try whose acknowledgement was lost: nobody else has this hash.
+                return new ResetResult(ResetOutcome.PasswordChanged, account);
+            }
+
+            if (Judge(realm, token, invitation, account) is { } refused)
+            {
+                return refused;
+            }
+
+            if (chosen is null)
+            {
+                return new ResetResult(ResetOutcome.LinkGood, account);
+            }
+
+            if (!chosen.IsOne)
+            {
+                return new ResetResult(ResetOutcome.PasswordsDiffer, account);
+            }
+
+            if (PasswordStrength.WeaknessOf(chosen.First, EmailAddress.TryParse(account!.Email)!) is { } weakness)
+            {
+                return new ResetResult(ResetOutcome.PasswordWeak, account) { Weakness = weakness };
+            }
+
+            hash ??= await hasher.HashAsync(client.Bucket, chosen.First, cancellation);
+            if (await invitations.RedeemAsync(token, invitation!, account, hash, cancellation))
+            {
+                return new ResetResult(ResetOutcome.PasswordChanged, account);
+            }
+
+            log.ResetOvertaken(account.UserId, realm.Subdomain);
+        }
+
+        throw new AttemptsContendedException();
+    }
+
+    /// <summary>Null for a link that is good for an account that may be used. What is wrong with the account is for the link's holder alone.</summary>
+    private ResetResult? Judge(Realm realm, InvitationToken token, PasswordInvitation? invitation, Account? account)
+    {
+        if (invitation?.IsFor(token) != true)
+        {
+            return new ResetResult(ResetOutcome.LinkUnknown);
+        }
+
+        if (account is null)
+        {
+            return new ResetResult(ResetOutcome.AccountMissing);
+        }
+
+        if (invitation.Expires <= time.GetUtcNow())
+        {
+            return new ResetResult(ResetOutcome.LinkExpired, account);
+        }
+
+        return !invitation.IsFor(account) ? new ResetResult(ResetOutcome.LinkOutdated, account)
+            : !realm.IsActive ? new ResetResult(ResetOutcome.RealmDeactivated, account)
+            : !realm.Backends.HasFlag(PasswordBackends.Email) ? new ResetResult(ResetOutcome.PasswordAuthDisabled, account)
+            : !account.IsActive ? new ResetResult(ResetOutcome.UserDeactivated, account)
+            : null;
+    }
+}

@@ -1,0 +1,132 @@
+// POST /api/v1/users/me/api_key/regenerate: a new API key for who has the old one.
+
+using System.Security.Cryptography;
+using System.Text;
+using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
+using FetchApiKey.Audit;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKey.Passwordless;
+
+/// <summary>
+/// The right key is tried as a password is: the attempt is counted first, in the same buckets, and the same work is done whether
+/// the account exists or not. Every instance reads keys from the table each time, so the old one is dead when the new one is
+/// written. A request that is cut off after that leaves its client without the new key: a login has it.
+/// </summary>
+public sealed class KeyRegeneration
+{
+    private static readonly Reply MalformedKey = Reply.Unauthorized("Malformed API key");
+    private static readonly Reply InvalidKey = Reply.Unauthorized("Invalid API key");
+    private static readonly Reply UserDeactivated = Reply.Unauthorized("Account is deactivated");
+    private static readonly Reply RealmDeactivated = Reply.Unauthorized("This organization has been deactivated");
+
+    private readonly RealmStore _realms;
+    private readonly AccountStore _accounts;
+    private readonly ApiKeyCipher _cipher;
+    private readonly Login _login;
+    private readonly Settings _settings;
+    private readonly ILogger _log;
+
+    /// <summary>Whose key is opened and compared where there is no account.</summary>
+    private readonly Account _nobody;
+
+    public KeyRegeneration(
+        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, Settings settings, ILogger<KeyRegeneration> log)
+    {
+        (_realms, _accounts, _cipher, _login, _settings, _log) = (realms, accounts, cipher, login, settings, log);
+        _nobody = new Account("", 0, "", "!", cipher.Seal("", 0, Account.NewApiKey()), IsActive: false, Account.Member, DateTimeOffset.UnixEpoch);
+    }
+
+    public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
+    {
+        if (await request.Origin.RealmAsync(_realms, _settings.ExternalHosts, cancellation) is not { } realm)
+        {
+            return Reply.NonexistentSubdomain;
+        }
+
+        var (credentials, refusal) = BasicCredentials.Read(request.Http.Headers.Authorization.ToString());
+        if (credentials is not { } given)
+        {
+            return refusal!;
+        }
+
+        if (!Account.IsApiKey(given.ApiKey))
+        {
+            return MalformedKey;
+        }
+
+        if (EmailAddress.TryParse(given.Email) is not { } email)
+        {
+            return InvalidKey;
+        }
+
+        var result = await _login.LimitAsync(
+            SecurityEventKind.ApiKeyChanged, realm, email, request.Client, request.Invocation,
+            () => RegenerateAsync(realm, email, given.ApiKey, cancellation), cancellation);
+        return (result.Outcome switch
+        {
+            LoginOutcome.ApiKeyChanged => Reply.KeyChanged(result.ApiKey),
+            LoginOutcome.RateLimited => Reply.RateLimited(result.RetryAfter),
+            LoginOutcome.Unavailable => Reply.Unavailable,
+            LoginOutcome.RealmDeactivated => RealmDeactivated,
+            LoginOutcome.UserDeactivated => UserDeactivated,
+            _ => InvalidKey,
+        }).With(result.RateLimit);
+    }
+
+    /// <summary>Another that changed the row first is judged anew: if it changed the key, then the key that was given is the old one.</summary>
+    private async Task<LoginResult> RegenerateAsync(Realm realm, EmailAddress email, string givenKey, CancellationToken cancellation)
+    {
+        var written = "";
+        var newKey = Account.NewApiKey();
+        while (true)
+        {
+            var (account, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
+            if (isMalformed)
+            {
+                _log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
+            }
+
+            if (account is not null && account.SealedApiKey == written)
+            {
+                // The write was carried out, and its acknowledgement lost.
+                return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey };
+            }
+
+            var opening = _cipher.Open(account ?? _nobody, out var storedKey);
+            var isRight = Equals(storedKey, givenKey);
+            if (account is null)
+            {
+                return new LoginResult(isMalformed ? LoginOutcome.AccountMalformed : LoginOutcome.UnknownUser, null);
+            }
+
+            if (opening != Opening.Opened)
+            {
+                // It will not open a second time either, and says what the operator must know.
+                return _login.GiveKey(account);
+            }
+
+            if (!isRight)
+            {
+                return new LoginResult(LoginOutcome.WrongApiKey, account);
+            }
+
+            if (Login.RefuseDeactivated(realm, account) is { } deactivated)
+            {
+                return deactivated;
+            }
+
+            written = _cipher.Seal(account.Subdomain, account.UserId, newKey);
+            if (await _accounts.SetSealedApiKeyAsync(account, written, cancellation))
+            {
+                return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey };
+            }
+        }
+    }
+
+    /// <summary>In a time that does not depend on where they differ.</summary>
+    private static bool Equals(string stored, string given) =>
+        CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(stored), Encoding.ASCII.GetBytes(given));
+}

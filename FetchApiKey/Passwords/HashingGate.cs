@@ -1,0 +1,339 @@
+// Who hashes when: a bounded number of hashes at once, on threads and in memory of their own, and a short queue before them.
+
+using FetchApiKey.Argon2;
+using FetchApiKey.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKey.Passwords;
+
+/// <summary>The queue was full, or a place in it was not reached in time. The client may try again.</summary>
+public sealed class HashingGateFullException : Exception
+{
+    public HashingGateFullException()
+        : base("Too busy to hash.")
+    {
+    }
+}
+
+/// <summary>What bounds the gate.</summary>
+public sealed record GateLimits
+{
+    /// <summary>Bytes for all hashes together; 0 for half of the memory that the process may use.</summary>
+    public long MemoryBytes { get; init; }
+
+    /// <summary>Hashes at once; 0 for one a processor, as far as the memory goes.</summary>
+    public int Slots { get; init; }
+
+    /// <summary>Threads that a hash which begins alone may use; 0 for one a processor.</summary>
+    public int LaneThreads { get; init; }
+
+    /// <summary>Hashes that may wait.</summary>
+    public int QueueLength { get; init; } = 256;
+
+    /// <summary>How long one may wait.</summary>
+    public TimeSpan MaxWait { get; init; } = TimeSpan.FromSeconds(5);
+}
+
+/// <summary>
+/// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
+/// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
+/// it has all the memory to itself, and a reserve besides where the slots together are smaller than the ceiling; one that
+/// needs more than the limits have is not computed (<see cref="Fits"/>). Clients take turns, and of one client's hashes the
+/// first come is first served: a flood from one address makes its own logins wait, not everybody's. While the hash whose
+/// turn it is waits for room, nobody overtakes it. When the queue is full, a client with fewer hashes in it displaces the
+/// last of the one with most.
+/// </summary>
+public sealed class HashingGate : IDisposable
+{
+    private readonly object _lock = new();
+
+    /// <summary>Every client that waits, in the order of turns, with its hashes in the order in which they came.</summary>
+    private readonly LinkedList<Client> _turns = new();
+    private readonly Dictionary<string, Client> _clients = new(StringComparer.Ordinal);
+    private readonly Thread[] _workers;
+    private readonly Lazy<HashingMemory?> _memory;
+    private readonly Lazy<LaneCrew?> _crew;
+    private readonly long _slotBytes;
+    private readonly long _largestBytes;
+    private readonly GateLimits _limits;
+    private readonly TimeProvider _time;
+    private int _waiting;
+    private int _running;
+    private bool _isExclusive;
+    private bool _isDisposed;
+
+    /// <param name="slotKib">What a hash of the dearest configured cost takes.</param>
+    /// <param name="ceilingKib">What the dearest stored hash may take, if the limits have as much.</param>
+    internal HashingGate(IArgon2 argon2, int slotKib, int ceilingKib, GateLimits limits, TimeProvider time, ILogger log)
+    {
+        var hashBytes = (long)slotKib * Argon2Kernel.BlockBytes;
+        (Slots, _limits, _time) = (SlotsFor(argon2.MemoryFactor * hashBytes, limits), limits, time);
+        _slotBytes = hashBytes;
+        _largestBytes = Math.Max(Slots * hashBytes, Math.Min((long)ceilingKib * Argon2Kernel.BlockBytes, MemoryOf(limits) / argon2.MemoryFactor));
+        // Taken and locked by the first worker, so that the process need not wait for it.
+        _memory = new(() => argon2 is BuiltInArgon2 ? NewMemory(log) : null);
+        var laneThreads = limits.LaneThreads == 0 ? Environment.ProcessorCount : limits.LaneThreads;
+        _crew = new(() => laneThreads > 1 && argon2 is BuiltInArgon2 ? new LaneCrew(laneThreads) : null);
+        _workers = new Thread[Slots];
+        for (var i = 0; i < Slots; i++)
+        {
+            var slot = i;
+            _workers[i] = new Thread(() => Work(slot)) { IsBackground = true, Name = $"hashing-{slot}" };
+            _workers[i].Start();
+        }
+    }
+
+    /// <summary>Hashes computed at once.</summary>
+    public int Slots { get; }
+
+    /// <summary>How many slots the limits leave room for; 0 when not even one.</summary>
+    public static int SlotsFor(long slotBytes, GateLimits limits) =>
+        (int)Math.Min(MemoryOf(limits) / slotBytes, limits.Slots == 0 ? Environment.ProcessorCount : limits.Slots);
+
+    /// <summary>Whether a hash of that much memory can be computed at all.</summary>
+    public bool Fits(int memoryKib) => (long)memoryKib * Argon2Kernel.BlockBytes <= _largestBytes;
+
+    /// <summary>
+    /// Runs <paramref name="work"/> on one of the gate's threads when its turn comes. Once it has begun it is seen through,
+    /// whatever becomes of the request, so that what it reads may be wiped as soon as this returns.
+    /// </summary>
+    /// <param name="client">Whose work it is: clients take turns.</param>
+    /// <param name="memoryKib">What the work takes from its workspace; 0 for none.</param>
+    /// <exception cref="HashingGateFullException">No turn came in time.</exception>
+    /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
+    internal async Task<bool> RunAsync(string client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
+    {
+        var job = new Job(work, needsAllSlots: (long)memoryKib * Argon2Kernel.BlockBytes > _slotBytes, _time.GetTimestamp());
+        using var span = Instruments.Spans.StartActivity("hash");
+        Job? displaced = null;
+        lock (_lock)
+        {
+            if (_waiting >= _limits.QueueLength)
+            {
+                displaced = Displace(client);
+            }
+
+            Instruments.HashQueued(_waiting);
+            Enqueue(client, job);
+            Monitor.PulseAll(_lock);
+        }
+
+        displaced?.Result.TrySetException(new HashingGateFullException());
+        using var patience = new CancellationTokenSource(_limits.MaxWait, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellation);
+        using var withdrawal = either.Token.Register(() => Withdraw(job, cancellation));
+        var result = await job.Result.Task;
+        span?.SetTag("fetch_api_key.hash.queue_wait", job.Waited.TotalSeconds).SetTag("fetch_api_key.hash.duration", job.Took.TotalSeconds);
+        return result;
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _isDisposed = true;
+            Monitor.PulseAll(_lock);
+        }
+
+        foreach (var worker in _workers)
+        {
+            worker.Join();
+        }
+
+        if (_crew.IsValueCreated)
+        {
+            _crew.Value?.Dispose();
+        }
+
+        _memory.Value?.Dispose();
+    }
+
+    private static long MemoryOf(GateLimits limits) =>
+        limits.MemoryBytes == 0 ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 : limits.MemoryBytes;
+
+    private void Enqueue(string key, Job job)
+    {
+        if (!_clients.TryGetValue(key, out var client))
+        {
+            client = new Client(key);
+            _clients.Add(key, client);
+            _turns.AddLast(client.Turn);
+        }
+
+        client.Jobs.AddLast(job.Place);
+        job.Client = client;
+        _waiting++;
+    }
+
+    private void Dequeue(Job job)
+    {
+        var client = job.Client!;
+        client.Jobs.Remove(job.Place);
+        _waiting--;
+        if (client.Jobs.Count == 0)
+        {
+            _turns.Remove(client.Turn);
+            _clients.Remove(client.Key);
+        }
+    }
+
+    /// <summary>Takes the last hash of the client that has most out of the queue, for one that has fewer.</summary>
+    /// <exception cref="HashingGateFullException">The newcomer has as many.</exception>
+    private Job Displace(string newcomer)
+    {
+        var most = _turns.MaxBy(client => client.Jobs.Count)!;
+        if (_clients.TryGetValue(newcomer, out var own) && own.Jobs.Count + 1 >= most.Jobs.Count)
+        {
+            throw new HashingGateFullException();
+        }
+
+        if (own is null && most.Jobs.Count == 1)
+        {
+            throw new HashingGateFullException();
+        }
+
+        var last = most.Jobs.Last!.Value;
+        Dequeue(last);
+        return last;
+    }
+
+    private void Withdraw(Job job, CancellationToken cancellation)
+    {
+        lock (_lock)
+        {
+            if (job.Place.List is null)
+            {
+                return;
+            }
+
+            Dequeue(job);
+            // The one that waited for it to go may be next.
+            Monitor.PulseAll(_lock);
+        }
+
+        if (cancellation.IsCancellationRequested)
+        {
+            job.Result.TrySetCanceled(cancellation);
+        }
+        else
+        {
+            job.Result.TrySetException(new HashingGateFullException());
+        }
+    }
+
+    private void Work(int slot)
+    {
+        ThreadPriorities.LowerThis();
+        _ = _memory.Value;
+        while (Next(out var isAlone) is { } job)
+        {
+            var workspace = new HashingWorkspace(_memory.Value, job.NeedsAllSlots ? 0 : slot * _slotBytes, isAlone ? _crew.Value : null);
+            job.Waited = _time.GetElapsedTime(job.Queued);
+            Instruments.HashBegun(job.Waited);
+            try
+            {
+                var result = job.Work(workspace);
+                job.Took = _time.GetElapsedTime(job.Queued) - job.Waited;
+                Instruments.HashEnded(job.Took);
+                job.Result.TrySetResult(result);
+            }
+            catch (Exception fault)
+            {
+                // Not swallowed: it goes to whoever asked for the work.
+                job.Result.TrySetException(fault);
+            }
+            finally
+            {
+                lock (_lock)
+                {
+                    _running--;
+                    _isExclusive = false;
+                    Monitor.PulseAll(_lock);
+                }
+            }
+        }
+    }
+
+    /// <summary>Waits until the hash whose turn it is has room; null when the gate closes.</summary>
+    /// <param name="isAlone">Whether nothing else runs or waits, so that the work may use other processors too.</param>
+    private Job? Next(out bool isAlone)
+    {
+        lock (_lock)
+        {
+            while (!_isDisposed)
+            {
+                if (_turns.First?.Value is { } client && client.Jobs.First!.Value is var job && !_isExclusive && (_running == 0 || !job.NeedsAllSlots))
+                {
+                    Dequeue(job);
+                    if (client.Turn.List is not null)
+                    {
+                        _turns.Remove(client.Turn);
+                        _turns.AddLast(client.Turn);
+                    }
+
+                    isAlone = _running == 0 && _waiting == 0;
+                    _running++;
+                    _isExclusive = job.NeedsAllSlots;
+                    return job;
+                }
+
+                Monitor.Wait(_lock);
+            }
+
+            isAlone = false;
+            return null;
+        }
+    }
+
+    private HashingMemory NewMemory(ILogger log)
+    {
+        var memory = new HashingMemory(_slotBytes * Slots, _largestBytes);
+        if (memory.Unprotected.Count > 0)
+        {
+            log.HashingMemoryUnprotected(string.Join(" and ", memory.Unprotected));
+        }
+
+        return memory;
+    }
+
+    private sealed class Client
+    {
+        public Client(string key)
+        {
+            Key = key;
+            Turn = new LinkedListNode<Client>(this);
+        }
+
+        public string Key { get; }
+
+        public LinkedListNode<Client> Turn { get; }
+
+        public LinkedList<Job> Jobs { get; } = new();
+    }
+
+    private sealed class Job
+    {
+        public Job(Func<HashingWorkspace, bool> work, bool needsAllSlots, long queued)
+        {
+            (Work, NeedsAllSlots, Queued) = (work, needsAllSlots, queued);
+            Place = new LinkedListNode<Job>(this);
+        }
+
+        public Func<HashingWorkspace, bool> Work { get; }
+
+        public bool NeedsAllSlots { get; }
+
+        public LinkedListNode<Job> Place { get; }
+
+        public Client? Client { get; set; }
+
+        /// <summary>When it came, as a timestamp of the time provider.</summary>
+        public long Queued { get; }
+
+        public TimeSpan Waited { get; set; }
+
+        public TimeSpan Took { get; set; }
+
+        public TaskCompletionSource<bool> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}

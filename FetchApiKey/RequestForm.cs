@@ -1,0 +1,279 @@
+// The parameters of a request: form body first, then query string, as contract section 1.1 wants them.
+
+using System.Security.Cryptography;
+using System.Text;
+using FetchApiKey.Passwords;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.WebUtilities;
+using Microsoft.Net.Http.Headers;
+
+namespace FetchApiKey;
+
+/// <summary>
+/// Names and last values of urlencoded or multipart fields, with the query string behind them. Values stay bytes until
+/// they are taken, and the bytes are wiped on disposal, since one of them is a password. (The server's own receive
+/// buffers, and for the query string the framework's string, are outside our reach.)
+/// </summary>
+public sealed class RequestForm : IDisposable
+{
+    /// <summary>Nothing that a login needs is large.</summary>
+    public const int MaxBodyBytes = 64 * 1024;
+
+    /// <summary>Fields of the body and of the query string together.</summary>
+    public const int MaxFields = 100;
+
+    /// <summary>RFC 2046 section 5.1.1.</summary>
+    private const int MaxBoundaryLength = 70;
+
+    private readonly Dictionary<string, ReadOnlyMemory<byte>> _body = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ReadOnlyMemory<byte>> _query = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _consumed = new(StringComparer.Ordinal);
+    private readonly List<byte[]> _buffers = [];
+    private int _fields;
+
+    private RequestForm()
+    {
+    }
+
+    /// <summary>Reads the whole body. Gives the form, or the 400 or 413 that a body breaking its format gets.</summary>
+    /// <exception cref="OperationCanceledException">The client went away or the deadline passed.</exception>
+    public static async Task<(RequestForm? Form, Reply? Refusal)> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        var form = new RequestForm();
+        var refusal = await form.ReadBodyAsync(request, cancellation) ?? form.ReadQuery(request);
+        if (refusal is null)
+        {
+            return (form, null);
+        }
+
+        form.Dispose();
+        return (null, refusal);
+    }
+
+    /// <summary>The last value of a parameter as text, invalid UTF-8 read as U+FFFD; null when it is absent.</summary>
+    public string? TakeText(string name) => Take(name) is { } value ? Encoding.UTF8.GetString(value.Span) : null;
+
+    /// <summary>The last value of a parameter as a password; null when it is absent.</summary>
+    public TypedPassword? TakePassword(string name) => Take(name) is { } value ? TypedPassword.FromUtf8(value.Span) : null;
+
+    /// <summary>Accepts a parameter that changes nothing, so that it is not reported as ignored.</summary>
+    public void Accept(string name) => _consumed.Add(name);
+
+    /// <summary>Every name that nothing took, without duplicates, in the order of code points (contract section 2).</summary>
+    public IReadOnlyList<string> Unconsumed() =>
+    [
+        .. _body.Keys.Concat(_query.Keys)
+            .Where(name => !_consumed.Contains(name))
+            .Distinct(StringComparer.Ordinal)
+            .Order(Comparer<string>.Create(static (left, right) =>
+                // The order of UTF-8 bytes is that of code points; the order of UTF-16 units is not.
+                Encoding.UTF8.GetBytes(left).AsSpan().SequenceCompareTo(Encoding.UTF8.GetBytes(right)))),
+    ];
+
+    public void Dispose()
+    {
+        foreach (var buffer in _buffers)
+        {
+            CryptographicOperations.ZeroMemory(buffer);
+        }
+    }
+
+    private ReadOnlyMemory<byte>? Take(string name)
+    {
+        _consumed.Add(name);
+        // Without the cast, null would turn into an empty value on its way through an array.
+        return _body.TryGetValue(name, out var value) || _query.TryGetValue(name, out value) ? (ReadOnlyMemory<byte>?)value : null;
+    }
+
+    private async Task<Reply?> ReadBodyAsync(HttpRequest request, CancellationToken cancellation)
+    {
+        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type))
+        {
+            return null;
+        }
+
+        var isUrlencoded = type.MediaType.Equals("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase);
+        var isMultipart = type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase);
+        if (!isUrlencoded && !isMultipart)
+        {
+            return null;
+        }
+
+        if (type.Charset.HasValue && !IsUtf8(HeaderUtilities.RemoveQuotes(type.Charset)))
+        {
+            return Reply.BadRequest("Unsupported charset");
+        }
+
+        var body = Keep(new byte[BufferSize(request.ContentLength)]);
+        var length = 0;
+        try
+        {
+            int read;
+            while ((read = await request.Body.ReadAsync(body.AsMemory(length), cancellation)) > 0)
+            {
+                length += read;
+                if (length > MaxBodyBytes)
+                {
+                    return Reply.BodyTooLarge;
+                }
+
+                if (length == body.Length)
+                {
+                    body = Grow(body);
+                }
+            }
+        }
+        catch (BadHttpRequestException fault)
+        {
+            return fault.StatusCode == StatusCodes.Status413PayloadTooLarge
+                ? Reply.BodyTooLarge
+                : Reply.BadRequest("Malformed request body");
+        }
+        catch (IOException)
+        {
+            // The connection ended inside the body; whoever may still be listening gets the same answer as above.
+            return Reply.BadRequest("Malformed request body");
+        }
+
+        if (isUrlencoded)
+        {
+            return AddPairs(_body, body.AsMemory(0, length));
+        }
+
+        return length == 0 ? null : await AddPartsAsync(type, body, length, cancellation);
+    }
+
+    /// <summary>Room for the declared length and one byte more, which tells the end; never more than the cap asks for.</summary>
+    private static int BufferSize(long? declared) => (int)Math.Min(declared ?? 1024, MaxBodyBytes) + 1;
+
+    private byte[] Grow(byte[] full)
+    {
+        var larger = Keep(new byte[Math.Min(full.Length * 2, MaxBodyBytes + 1)]);
+        full.CopyTo(larger, 0);
+        return larger;
+    }
+
+    private Reply? ReadQuery(HttpRequest request)
+    {
+        var query = request.QueryString;
+        return query.HasValue && query.Value.Length > 1
+            ? AddPairs(_query, Keep(Encoding.UTF8.GetBytes(query.Value[1..])))
+            : null;
+    }
+
+    private byte[] Keep(byte[] buffer)
+    {
+        _buffers.Add(buffer);
+        return buffer;
+    }
+
+    private Reply? Add(Dictionary<string, ReadOnlyMemory<byte>> fields, string name, ReadOnlyMemory<byte> value)
+    {
+        if (++_fields > MaxFields)
+        {
+            return Reply.BadRequest("Too many fields");
+        }
+
+        fields[name] = value;
+        return null;
+    }
+
+    // ---- application/x-www-form-urlencoded, and the query string ----
+
+    private Reply? AddPairs(Dictionary<string, ReadOnlyMemory<byte>> fields, Memory<byte> text)
+    {
+        while (!text.IsEmpty)
+        {
+            var end = text.Span.IndexOf((byte)'&');
+            var pair = end < 0 ? text : text[..end];
+            text = end < 0 ? default : text[(end + 1)..];
+            if (pair.IsEmpty)
+            {
+                continue;
+            }
+
+            var equals = pair.Span.IndexOf((byte)'=');
+            var name = equals < 0 ? pair : pair[..equals];
+            var value = equals < 0 ? default : pair[(equals + 1)..];
+            if (Add(fields, Encoding.UTF8.GetString(DecodeInPlace(name).Span), DecodeInPlace(value)) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Percent-decoding with "+" for a space; a percent sign without two hexadecimal digits stands for itself.</summary>
+    private static Memory<byte> DecodeInPlace(Memory<byte> encoded)
+    {
+        var bytes = encoded.Span;
+        var length = 0;
+        for (var i = 0; i < bytes.Length; i++)
+        {
+            var value = bytes[i];
+            if (value == '+')
+            {
+                value = (byte)' ';
+            }
+            else if (value == '%' && i + 2 < bytes.Length
+                && char.IsAsciiHexDigit((char)bytes[i + 1]) && char.IsAsciiHexDigit((char)bytes[i + 2]))
+            {
+                value = (byte)((HexValue(bytes[i + 1]) << 4) | HexValue(bytes[i + 2]));
+                i += 2;
+            }
+
+            bytes[length++] = value;
+        }
+
+        return encoded[..length];
+    }
+
+    private static int HexValue(byte digit) => digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
+
+    // ---- multipart/form-data (RFC 7578) ----
+
+    private async Task<Reply?> AddPartsAsync(MediaTypeHeaderValue type, byte[] body, int length, CancellationToken cancellation)
+    {
+        var boundary = HeaderUtilities.RemoveQuotes(type.Boundary).Value;
+        if (string.IsNullOrEmpty(boundary) || boundary.Length > MaxBoundaryLength)
+        {
+            return Reply.BadRequest("Malformed request body");
+        }
+
+        try
+        {
+            using var stream = new MemoryStream(body, 0, length, writable: false);
+            var reader = new MultipartReader(boundary, stream);
+            // The values together are shorter than the body that holds them.
+            Memory<byte> free = Keep(new byte[length]);
+            while (await reader.ReadNextSectionAsync(cancellation) is { } section)
+            {
+                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition)
+                    || !disposition.IsFormDisposition())
+                {
+                    // A file, or a part without a name: not a parameter. Reading on skips its content.
+                    continue;
+                }
+
+                var size = await section.Body.ReadAtLeastAsync(free, free.Length, throwOnEndOfStream: false, cancellation);
+                var name = HeaderUtilities.RemoveQuotes(disposition.Name).Value ?? "";
+                if (Add(_body, name, free[..size]) is { } refusal)
+                {
+                    return refusal;
+                }
+
+                free = free[size..];
+            }
+
+            return null;
+        }
+        catch (Exception fault) when (fault is IOException or InvalidDataException)
+        {
+            return Reply.BadRequest("Malformed request body");
+        }
+    }
+
+    private static bool IsUtf8(Microsoft.Extensions.Primitives.StringSegment charset) =>
+        charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || charset.Equals("utf8", StringComparison.OrdinalIgnoreCase);
+}

@@ -2,6 +2,7 @@
 
 using Azure.Data.Tables;
 using FetchApiKey.Accounts;
+using Microsoft.Extensions.Time.Testing;
 
 namespace FetchApiKeyFunction.Tests;
 
@@ -111,7 +112,7 @@ public sealed class AccountStoreTests : IAsyncLifetime
     [Fact]
     public async Task A_realm_is_remembered_for_the_configured_time()
     {
-        var time = new ManualTime();
+        var time = new FakeTimeProvider();
         var changer = new RealmStore(_tables, TimeSpan.Zero, TimeProvider.System);
         var reader = new RealmStore(_tables, TimeSpan.FromSeconds(30), time);
         await changer.AddAsync(new Realm("", "Before", "", "", null, true, PasswordBackends.Email), CancellationToken.None);

@@ -4,6 +4,7 @@ using System.Text.Json;
 using FetchApiKey.Accounts;
 using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
+using Microsoft.Extensions.Time.Testing;
 
 namespace FetchApiKeyFunction.Tests;
 
@@ -198,7 +199,7 @@ public sealed class DeskTests : IAsyncLifetime
     [InlineData(65, "failed", ExitCode.Refused)]
     public async Task A_clock_that_is_off_by_more_than_a_minute_fails(int seconds, string expected, int code)
     {
-        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings, new SkewedTime(TimeSpan.FromSeconds(seconds)));
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings, new FakeTimeProvider(TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(seconds)));
 
         Assert.Equal((expected, code), (Assert.Single(Rows(result), row => row.Check == "clock").Result, result.Code));
     }
@@ -332,11 +333,6 @@ public sealed class DeskTests : IAsyncLifetime
         .. result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).Select(row =>
             (row.GetProperty("check").GetString()!, row.GetProperty("result").GetString()!, row.GetProperty("seen").GetString()!, row.GetProperty("remedy").GetString()!)),
     ];
-
-    private sealed class SkewedTime(TimeSpan skew) : TimeProvider
-    {
-        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() + skew;
-    }
 }
 
 /// <summary>Where util-linux has the program that makes a terminal.</summary>

@@ -29,8 +29,8 @@ internal sealed class Slapd : IAsyncDisposable
     public const string People = "ou=people,dc=example,dc=com";
 
     private static readonly string Sources = Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction.Tests", "Ldap");
-    private static readonly Lazy<Task<string>> Unpacked = new(() =>
-        DebianPackages.UnpackAsync("slapd", "slapd", "libldap-2.5-0", "libsasl2-2", "libltdl7", "libwrap0", "libnsl2", "libtirpc3"));
+    private static readonly string[] Packages = ["slapd", "libldap-2.5-0", "libsasl2-2", "libltdl7", "libwrap0", "libnsl2", "libtirpc3"];
+    private static readonly Lazy<Task<string>> Unpacked = new(() => DebianPackages.UnpackAsync("slapd", Packages));
 
     private readonly string _folder;
     private readonly string _root;
@@ -43,7 +43,7 @@ internal sealed class Slapd : IAsyncDisposable
     }
 
     /// <summary>Null where the tests run, else why they do not.</summary>
-    public static string? Skip { get; } = DebianPackages.WhyNotUnpack() ?? OpenLdapLibrary.WhyNot();
+    public static string? Skip { get; } = DebianPackages.WhyNotUnpack("slapd", Packages) ?? OpenLdapLibrary.WhyNot();
 
     public int Port { get; }
 

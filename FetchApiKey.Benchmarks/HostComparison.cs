@@ -27,16 +27,15 @@ internal static class HostComparison
 
     private sealed record Run(double StartMs, double CpuMs, double Rate, double P50, double ResidentMib);
 
-    public static async Task<int> RunAsync(Options options)
+    /// <param name="published">NAME=FOLDER each; none for those that are published here.</param>
+    public static async Task<int> RunAsync(IReadOnlyList<string> published, Options options)
     {
         var scratch = Directory.CreateTempSubdirectory("fetch-api-key-hosts-").FullName;
         try
         {
-            foreach (var (name, project, publish) in Contenders)
-            {
-                Console.Error.WriteLine($"Publishing {name}.");
-                await PublishAsync(project, publish, FolderOf(scratch, name), Path.Combine(scratch, "build", name));
-            }
+            var contenders = published.Count > 0
+                ? published.Select(build => build.Split('=', 2)).Select(build => (Name: build[0], Folder: build[1])).ToList()
+                : await PublishAsync(scratch);
 
             await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -47,16 +46,16 @@ internal static class HostComparison
             {
                 var prefix = $"h{cost.MemoryKib}";
                 await EndpointLoad.PopulateAsync(azurite, prefix, cost);
-                var runs = Contenders.ToDictionary(contender => contender.Name, _ => new List<Run>());
+                var runs = contenders.ToDictionary(contender => contender.Name, _ => new List<Run>());
                 for (var round = 0; round < options.Rounds; round++)
                 {
-                    foreach (var (name, _, _) in Contenders)
+                    foreach (var (name, folder) in contenders)
                     {
-                        runs[name].Add(await RunAsync(FolderOf(scratch, name), LoadedServer.Environment(azurite, prefix, cost), options.Round));
+                        runs[name].Add(await RunAsync(folder, LoadedServer.Environment(azurite, prefix, cost), options.Round));
                     }
                 }
 
-                foreach (var (name, _, _) in Contenders)
+                foreach (var (name, _) in contenders)
                 {
                     string Spread(Func<Run, double> figure, string format) => Cell(runs[name].Select(figure).Order().ToList(), format);
                     Console.WriteLine(
@@ -72,8 +71,6 @@ internal static class HostComparison
             Directory.Delete(scratch, recursive: true);
         }
     }
-
-    private static string FolderOf(string scratch, string name) => Path.Combine(scratch, name.Replace(' ', '-').Replace(",", "", StringComparison.Ordinal));
 
     private static string Cell(List<double> sorted, string format) => string.Create(CultureInfo.InvariantCulture,
         $"{sorted[sorted.Count / 2].ToString(format, CultureInfo.InvariantCulture)} ({sorted[0].ToString(format, CultureInfo.InvariantCulture)} to {sorted[^1].ToString(format, CultureInfo.InvariantCulture)})");
@@ -118,13 +115,27 @@ internal static class HostComparison
         }
     }
 
-    private static async Task PublishAsync(string project, string[] arguments, string folder, string artifacts)
+    private static async Task<List<(string Name, string Folder)>> PublishAsync(string scratch)
     {
-        using var publish = ProcessRun.Start(
-            "dotnet", ["publish", Path.Combine(ProcessRun.Repository, project), "--configuration", "Release", "--artifacts-path", artifacts, "--output", folder, .. arguments]);
-        if (await publish.ExitCodeAsync(TimeSpan.FromMinutes(15)) != 0)
+        var folders = new List<(string Name, string Folder)>();
+        foreach (var (name, project, arguments) in Contenders)
         {
-            throw new InvalidOperationException(publish.Output);
+            Console.Error.WriteLine($"Publishing {name}.");
+            var folder = Path.Combine(scratch, $"{folders.Count}");
+            using var publish = ProcessRun.Start(
+                "dotnet",
+                [
+                    "publish", Path.Combine(ProcessRun.Repository, project), "--configuration", "Release",
+                    "--artifacts-path", Path.Combine(scratch, "build", $"{folders.Count}"), "--output", folder, .. arguments,
+                ]);
+            if (await publish.ExitCodeAsync(TimeSpan.FromMinutes(15)) != 0)
+            {
+                throw new InvalidOperationException(publish.Output);
+            }
+
+            folders.Add((name, folder));
         }
+
+        return folders;
     }
 }

@@ -39,7 +39,7 @@ switch (args)
     case ["start", .. var options]:
         return await StartComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options).Rounds);
     case ["hosts", .. var options]:
-        return await HostComparison.RunAsync(Options.Parse(options, rounds: 3));
+        return await HostComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options, rounds: 3));
     case ["growth", .. var options]:
         return await AccountGrowth.RunAsync(Options.Parse(options).Sizes);
     case ["instances", .. var options]:

@@ -131,7 +131,7 @@ internal sealed class FunctionsHost : IAsyncDisposable
                 "--grpcMaxMessageLength", "2147483647", "--functions-uri", uri, "--functions-worker-id", id, "--functions-request-id", id,
                 "--functions-grpc-max-message-length", "2147483647",
             ],
-            _environment, _folder);
+            new Dictionary<string, string>(_environment) { ["FUNCTIONS_APPLICATION_DIRECTORY"] = _folder }, _folder);
         _workers.Enqueue(run);
         _ = RestartAsync(run);
     }

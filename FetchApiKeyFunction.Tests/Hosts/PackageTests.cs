@@ -113,7 +113,7 @@ public sealed class PackageTests
     /// <summary>Of the lock file what is not for the build alone, and the runtime that the program has linked in.</summary>
     private static async Task<List<string>> CompiledPackagesAsync()
     {
-        string[] ofTheBuild = ["Microsoft.CodeAnalysis.BannedApiAnalyzers", "Microsoft.DotNet.ILCompiler", "Microsoft.NET.ILLink.Tasks", "Microsoft.NETCore.Platforms", "NETStandard.Library"];
+        string[] ofTheBuild = ["Microsoft.CodeAnalysis.BannedApiAnalyzers", "Microsoft.DotNet.ILCompiler", "runtime.linux-x64.Microsoft.DotNet.ILCompiler", "Microsoft.NET.ILLink.Tasks", "Microsoft.NETCore.Platforms", "NETStandard.Library"];
         var runtime = (await OutputAsync("msbuild", "FetchApiKey.Cli", "-getProperty:PinnedRuntimeVersion")).Trim();
         using var locked = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(ProcessRun.Repository, "FetchApiKey.Cli", "packages.ahead-of-time.lock.json")));
         var packages = locked.RootElement.GetProperty("dependencies").EnumerateObject()

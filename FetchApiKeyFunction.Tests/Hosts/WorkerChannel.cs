@@ -17,6 +17,7 @@ internal sealed class WorkerChannel
     private readonly string _folder;
     private readonly ConcurrentQueue<string> _log;
     private Uri? _http;
+    private Worker? _worker;
     private string _trigger = "";
 
     /// <param name="folder">Of the published function app.</param>
@@ -107,6 +108,7 @@ internal sealed class WorkerChannel
                 break;
             case StreamingMessage.ContentOneofCase.FunctionLoadResponse:
                 Require(message.FunctionLoadResponse.Result);
+                _loaded.TrySetResult(_worker!);
                 break;
             case StreamingMessage.ContentOneofCase.InvocationResponse:
                 if (_invocations.TryRemove(message.InvocationResponse.InvocationId, out var invocation))
@@ -123,11 +125,10 @@ internal sealed class WorkerChannel
 
     private void Load(RpcFunctionMetadata function)
     {
-        Send(new StreamingMessage { FunctionLoadRequest = new FunctionLoadRequest { FunctionId = function.FunctionId, Metadata = function } });
         using var binding = JsonDocument.Parse(function.RawBindings.Single(raw => raw.Contains("httpTrigger", StringComparison.Ordinal)));
         _trigger = binding.RootElement.GetProperty("name").GetString()!;
-        // The worker takes its messages one after the other, so the function is loaded before it is invoked.
-        _loaded.TrySetResult(new Worker(_http!, function.FunctionId, binding.RootElement.GetProperty("route").GetString()!));
+        _worker = new Worker(_http!, function.FunctionId, binding.RootElement.GetProperty("route").GetString()!);
+        Send(new StreamingMessage { FunctionLoadRequest = new FunctionLoadRequest { FunctionId = function.FunctionId, Metadata = function } });
     }
 
     private void Require(StatusResult result)

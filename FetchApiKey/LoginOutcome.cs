@@ -56,18 +56,33 @@ public enum LoginOutcome
 
 public static class LoginOutcomes
 {
-    private static readonly string[] Names =
-    [
-        "unavailable", "logged_in", "wrong_password", "unknown_user", "password_unusable", "stored_hash_refused", "account_malformed",
-        "api_key_refused", "user_deactivated", "realm_deactivated", "password_auth_disabled", "password_reset_required", "rate_limited",
-        "token_refused", "wrong_api_key", "api_key_changed",
-        "directory_unavailable", "directory_disabled", "directory_access_denied", "directory_email_invalid", "account_not_created", "account_inactive",
-    ];
-
-    /// <summary>As it stands in metrics, logs and the audit trail.</summary>
-    public static string Name(this LoginOutcome outcome) => Names[(int)outcome];
-
-    public static IReadOnlyList<string> All => Names;
+    /// <summary>As it stands in metrics, logs and the audit trail, where old rows keep the names they were written with: never change one.</summary>
+    public static string Name(this LoginOutcome outcome) => outcome switch
+    {
+        LoginOutcome.Unavailable => "unavailable",
+        LoginOutcome.LoggedIn => "logged_in",
+        LoginOutcome.WrongPassword => "wrong_password",
+        LoginOutcome.UnknownUser => "unknown_user",
+        LoginOutcome.PasswordUnusable => "password_unusable",
+        LoginOutcome.StoredHashRefused => "stored_hash_refused",
+        LoginOutcome.AccountMalformed => "account_malformed",
+        LoginOutcome.ApiKeyRefused => "api_key_refused",
+        LoginOutcome.UserDeactivated => "user_deactivated",
+        LoginOutcome.RealmDeactivated => "realm_deactivated",
+        LoginOutcome.PasswordAuthDisabled => "password_auth_disabled",
+        LoginOutcome.PasswordResetRequired => "password_reset_required",
+        LoginOutcome.RateLimited => "rate_limited",
+        LoginOutcome.TokenRefused => "token_refused",
+        LoginOutcome.WrongApiKey => "wrong_api_key",
+        LoginOutcome.ApiKeyChanged => "api_key_changed",
+        LoginOutcome.DirectoryUnavailable => "directory_unavailable",
+        LoginOutcome.DirectoryDisabled => "directory_disabled",
+        LoginOutcome.DirectoryAccessDenied => "directory_access_denied",
+        LoginOutcome.DirectoryEmailInvalid => "directory_email_invalid",
+        LoginOutcome.AccountNotCreated => "account_not_created",
+        LoginOutcome.AccountInactive => "account_inactive",
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
+    };
 
     /// <summary>
     /// How much a backend's refusal says, where several refuse: of an account that may not be used after a right password most, then that

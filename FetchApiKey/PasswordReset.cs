@@ -34,14 +34,23 @@ public enum ResetOutcome
 
 public static class ResetOutcomes
 {
-    private static readonly string[] Names =
-    [
-        "link_unknown", "link_expired", "link_outdated", "account_missing", "password_auth_disabled", "realm_deactivated", "user_deactivated",
-        "rate_limited", "link_good", "passwords_differ", "password_weak", "password_changed",
-    ];
-
-    /// <summary>As it stands in traces, logs and the audit trail.</summary>
-    public static string Name(this ResetOutcome outcome) => Names[(int)outcome];
+    /// <summary>As it stands in traces, logs and the audit trail, where old rows keep the names they were written with: never change one.</summary>
+    public static string Name(this ResetOutcome outcome) => outcome switch
+    {
+        ResetOutcome.LinkUnknown => "link_unknown",
+        ResetOutcome.LinkExpired => "link_expired",
+        ResetOutcome.LinkOutdated => "link_outdated",
+        ResetOutcome.AccountMissing => "account_missing",
+        ResetOutcome.PasswordAuthDisabled => "password_auth_disabled",
+        ResetOutcome.RealmDeactivated => "realm_deactivated",
+        ResetOutcome.UserDeactivated => "user_deactivated",
+        ResetOutcome.RateLimited => "rate_limited",
+        ResetOutcome.LinkGood => "link_good",
+        ResetOutcome.PasswordsDiffer => "passwords_differ",
+        ResetOutcome.PasswordWeak => "password_weak",
+        ResetOutcome.PasswordChanged => "password_changed",
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
+    };
 }
 
 /// <summary>What became of a link.</summary>

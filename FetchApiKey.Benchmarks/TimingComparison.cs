@@ -46,7 +46,7 @@ internal static class TimingComparison
 
         using var server = await LoadedServer.StartAsync(azurite, "timing", Cost, new Dictionary<string, string>
         {
-            ["AttemptLimit__perAccount"] = "1000", ["AttemptLimit__perAccountDaily"] = "1000", ["AttemptLimit__perAddress"] = "1000",
+            ["AttemptLimit__perAccount"] = "1000", ["AttemptLimit__perAddress"] = "1000",
             ["ClientAddress__trustedHops"] = "1", ["Hashing__alsoInUse"] = $"{OtherCost.MemoryKib}:{OtherCost.Passes}:{OtherCost.Lanes}",
         });
         await server.LoadAsync(TimeSpan.FromSeconds(2));

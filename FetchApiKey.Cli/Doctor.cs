@@ -148,7 +148,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         var engine = settings.UseKonscious || !isSound ? "Konscious" : $"the path {path}";
         var seen = string.Create(CultureInfo.InvariantCulture, $"{slots} slots of {slotBytes / MiB:F1} MiB of {available / MiB:F0} MiB that the process may use, on {engine}");
         return !isSound ? new Finding(Verdict.Warning, $"{seen}, since the built-in engine fails its self-test", "report this processor; Konscious is several times slower")
-            : slots * slotBytes > available / 2 ? new Finding(Verdict.Warning, seen, "lower Hashing__slots or Argon2__memoryKib, or give the process more memory")
+            : slots * slotBytes > available / 2 ? new Finding(Verdict.Warning, seen, "lower Hashing__memoryMib, or give the process more memory")
             : new Finding(Verdict.Ok, seen);
     }
 

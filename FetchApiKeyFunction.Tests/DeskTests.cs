@@ -148,12 +148,12 @@ public sealed class DeskTests : IAsyncLifetime
     [Fact]
     public async Task Every_faulty_setting_is_a_line_and_nothing_is_asked_of_storage()
     {
-        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("RealmCacheSeconds", "x"), ("Argon2:passes", "0"), ("ApiKeys:writeWith", "none")));
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("Audit:retentionDays", "x"), ("Argon2:passes", "0"), ("ApiKeys:writeWith", "none")));
 
         var rows = Rows(result);
         Assert.Equal(ExitCode.BadSettings, result.Code);
         Assert.All(rows, row => Assert.Equal(("settings", "failed"), (row.Check, row.Result)));
-        foreach (var name in new[] { "RealmCacheSeconds", "Argon2__passes", "ApiKeys__writeWith" })
+        foreach (var name in new[] { "Audit__retentionDays", "Argon2__passes", "ApiKeys__writeWith" })
         {
             Assert.Single(rows, row => row.Seen.StartsWith(name, StringComparison.Ordinal));
         }

@@ -20,6 +20,7 @@ public sealed class SettingsTests
         Assert.Equal(["zulip.example.com", "api.example.com"], settings.ExternalHosts);
         Assert.Equal(new Argon2Cost(102400, 2, 8), settings.Hashing.Cost);
         Assert.Equal(new HashCeilings { MemoryKib = 262144, Passes = 10, Lanes = 16, Pbkdf2Iterations = 2_000_000 }, settings.Hashing.Ceilings);
+        Assert.Equal("Settings", $"{settings}");
         Assert.Equal(TimeSpan.FromSeconds(30), settings.RealmMaxAge);
         Assert.Equal(new GateLimits { MemoryBytes = 0, Slots = 0, LaneThreads = 0, QueueLength = 256, MaxWait = TimeSpan.FromSeconds(5) }, settings.Hashing.Gate);
         Assert.False(settings.Hashing.UseKonscious);
@@ -59,10 +60,45 @@ public sealed class SettingsTests
         Assert.Equal(("https://example.table.core.windows.net/", "id"), (storage.TableServiceUri?.AbsoluteUri, storage.ManagedIdentityClientId));
     }
 
-    [Fact]
-    public void On_Azure_the_external_host_is_the_apps_own_name_unless_set()
+    [Theory]
+    [InlineData("app.azurewebsites.net", true, "app.azurewebsites.net")]
+    [InlineData("App.AzureWebsites.net:443", true, "app.azurewebsites.net")]
+    [InlineData("10.0.0.4:80", true, "10.0.0.4")]
+    [InlineData("localhost.example.com", true, "localhost.example.com")]
+    [InlineData("localhost:7071", false, "localhost")]
+    [InlineData("LOCALHOST", false, "localhost")]
+    [InlineData("127.0.0.1:7071", false, "127.0.0.1")]
+    [InlineData("[::1]:7071", false, "[::1]")]
+    public void The_website_host_name_tells_Azure_and_is_the_default_of_the_external_host(string name, bool isOnAzure, string host)
     {
-        Assert.Equal(["app.azurewebsites.net"], Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", "app.azurewebsites.net")).ExternalHosts);
+        var alone = Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", name));
+        var besides = Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", name), ("ExternalHost", "chat.example.com"));
+
+        Assert.Equal((isOnAzure, isOnAzure), (alone.IsOnAzure, besides.IsOnAzure));
+        Assert.Equal([host], alone.ExternalHosts);
+        Assert.Equal(["chat.example.com"], besides.ExternalHosts);
+    }
+
+    [Fact]
+    public void A_website_host_name_that_is_none_counts_as_Azure_and_is_no_external_host()
+    {
+        var besides = Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", "a b"), ("ExternalHost", "chat.example.com"));
+        var alone = Assert.Throws<InvalidSettingsException>(() => Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", "a b")));
+
+        Assert.True(besides.IsOnAzure);
+        Assert.Equal("ExternalHost: must name the host that clients reach this endpoint by", Assert.Single(alone.Faults));
+    }
+
+    [Theory]
+    [InlineData(1, 10)]
+    [InlineData(5, 50)]
+    [InlineData(101, 1000)]
+    [InlineData(1000, 1000)]
+    public void The_limit_of_a_day_is_ten_times_that_of_the_window_as_far_as_a_row_can_hold(int perAccount, int daily)
+    {
+        var limit = Read(("AccountStorage", Local), ("ExternalHost", "chat.example.com"), ("AttemptLimit:perAccount", $"{perAccount}")).Attempts;
+
+        Assert.Equal((perAccount, daily), (limit.PerAccount, limit.PerAccountDaily));
     }
 
     [Fact]
@@ -73,22 +109,28 @@ public sealed class SettingsTests
     public void Every_fault_is_told_at_once_by_the_name_of_its_variable()
     {
         var fault = Assert.Throws<InvalidSettingsException>(() => Read(
-            ("AccountStorage", "AccountKey=s3cr3t"), ("TablePrefix", "1x"), ("ExternalHost", "https://x/"), ("RealmCacheSeconds", "-1"),
-            ("Argon2:memoryKib", "63"), ("Argon2:passes", "zero"), ("Argon2:memoryKB", "1"), ("HashCeiling:lanes", "256"),
-            ("HashCeiling:pbkdf2Iterations", "1e6"), ("Argon2:engine", "fast"), ("Hashing:memoryMib", "1"), ("Hashing:threads", "1"),
-            ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000, 8:1:2"),
-            ("AttemptLimit:perAccount", "0"), ("AttemptLimit:perDay", "9"), ("ClientAddress:header", "X Y"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "https://a.example/path"),
-            ("Telemetry:tracePercent", "101"), ("Audit:retentionDays", "0"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317"),
-            ("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=s3cr3t"), ("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "ClientId=x")));
+            ("AccountStorage", "AccountKey=s3cr3t"), ("TablePrefix", "1x-s3cr3t"), ("ExternalHost", "chat.example.com, https://s3cr3t/"),
+            ("Argon2:memoryKib", "63-s3cr3t"), ("Argon2:passes", "11"), ("Argon2:memoryKB", "s3cr3t"), ("Argon2:engine", "s3cr3t"),
+            ("Hashing:memoryMib", "1"), ("Hashing:threads", "s3cr3t"), ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000, s3cr3t, 8:1:2"),
+            ("HashCeiling:bytes", "s3cr3t"), ("AttemptLimit:perAccount", "s3cr3t"), ("AttemptLimit:perDay", "s3cr3t"),
+            ("ClientAddress:header", "X s3cr3t"), ("ClientAddress:trustedHops", "11"), ("CorsAllowedOrigins", "*, https://a.example/s3cr3t"),
+            ("Telemetry:tracePercent", "101"), ("Audit:retentionDays", "0"), ("DevelopmentLogin", "s3cr3t"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "s3cr3t:4317"), ("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=s3cr3t"),
+            ("APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "ClientId=s3cr3t"),
+            ("Jwt:portal:realms", "s3cr3t!"), ("Ldap:people:uri", "http://s3cr3t")));
 
         string[] named =
         [
-            "AccountStorage:", "TablePrefix:", "ExternalHost:", "RealmCacheSeconds:", "Argon2__memoryKib:", "Argon2__passes:",
-            "Argon2__memoryKB:", "HashCeiling__lanes:", "HashCeiling__pbkdf2Iterations:", "CorsAllowedOrigins:",
-            "Argon2__engine:", "Hashing__memoryMib:", "Hashing__threads:", "Hashing__alsoInUse: '8:1:2'",
-            "Telemetry__tracePercent:", "Audit__retentionDays:", "OTEL_EXPORTER_OTLP_ENDPOINT:",
+            "AccountStorage:", "TablePrefix:", "ExternalHost: entry 2 must be a host name",
+            "Argon2__memoryKib:", "Argon2__passes: must be a whole number from 1 to 10",
+            "Argon2__memoryKB: there is no such setting; Argon2__ takes", "CorsAllowedOrigins: entry 2 must be an origin", "Argon2__engine:",
+            "Hashing__memoryMib:", "Hashing__threads:", "Hashing__alsoInUse: entry 3 must be KIB:PASSES:LANES", "Hashing__alsoInUse: entry 4",
+            "HashCeiling__bytes: there is no such setting", "Telemetry__tracePercent:", "Audit__retentionDays:", "DevelopmentLogin:",
+            "OTEL_EXPORTER_OTLP_ENDPOINT:",
             "APPLICATIONINSIGHTS_CONNECTION_STRING:", "APPLICATIONINSIGHTS_AUTHENTICATION_STRING:",
             "AttemptLimit__perAccount:", "AttemptLimit__perDay:", "ClientAddress__header:", "ClientAddress__trustedHops:",
+            "Jwt__portal__realms:", "Jwt__portal__algorithms:", "Jwt__portal__key:",
+            "Ldap__people__realms:", "Ldap__people__uri:", "Ldap__people__userSearchBase:",
         ];
         Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));
         Assert.Equal(named.Length, fault.Faults.Count);
@@ -141,11 +183,6 @@ public sealed class SettingsTests
                 new ConfigurationBuilder().AddInMemoryCollection([new("AccountStorage", Local), new("ExternalHost", "zulip.example.com")]).Build(),
                 answersRequests: true)).Faults),
             StringComparison.Ordinal);
-
-    [Fact]
-    public void A_cost_beyond_the_ceilings_is_refused() =>
-        Assert.Throws<InvalidSettingsException>(() => Read(
-            ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("HashCeiling:memoryKib", "65536")));
 
     private static Settings Read(params (string Name, string Value)[] settings) =>
         Settings.Read(Configuration(settings), answersRequests: true);

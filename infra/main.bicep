@@ -5,7 +5,6 @@ import {
   attemptLimits
   auditSettings
   clientAddress
-  hashCeiling
   hashingLimits
   telemetrySettings
   settingsOf
@@ -20,9 +19,9 @@ param name string
 @description('A region that offers Flex Consumption: az functionapp list-flexconsumption-locations')
 param location string = resourceGroup().location
 
-@description('Which of the two builds is uploaded: the custom handler, or the .NET isolated worker.')
-@allowed(['custom', 'isolated'])
-param host string = 'custom'
+@description('Which of the two packages is uploaded: the .NET isolated worker, or the custom handler.')
+@allowed(['isolated', 'custom'])
+param host string = 'isolated'
 
 // 2048 MB come with one processor, so one hash is computed at a time, in 100 of the 1024 MiB that half of the memory is.
 // 512 MB come with a quarter of a processor and hold little beside the Functions host: lower argon2.memoryKib with it.
@@ -31,7 +30,7 @@ param host string = 'custom'
 param instanceMemoryMB int = 2048
 
 // One hash takes 40 ms of a fast processor, say 100 of a shared one: the last of 16 then waits less than 2 of the 5 seconds that
-// Hashing__maxWaitMs allows, and Azure adds instances before that. The queue of 256 is for bursts that come faster than instances.
+// a login may wait, and Azure adds instances before that. The queue of 256 is for bursts that come faster than instances.
 @description('Requests that an instance is given at once before another is started.')
 @minValue(1)
 @maxValue(1000)
@@ -78,14 +77,8 @@ param addressPrefix string = '10.20.0.0/24'
 @description('Origins of browser applications, or *; none for no CORS.')
 param corsAllowedOrigins string[] = []
 
-@description('How old a realm\'s settings may be at a login, in seconds.')
-@minValue(0)
-@maxValue(3600)
-param realmCacheSeconds int = 30
-
 // What is left out of these keeps the default of the README's table.
 param argon2 argon2Cost = {}
-param ceiling hashCeiling = {}
 param hashing hashingLimits = {}
 param attempts attemptLimits = {}
 param address clientAddress = {}
@@ -219,7 +212,6 @@ module app 'modules/app.bicep' = {
     settings: {
       AccountStorage__tableServiceUri: accountTables
       TablePrefix: tablePrefix
-      RealmCacheSeconds: string(realmCacheSeconds)
       CorsAllowedOrigins: join(corsAllowedOrigins, ',')
       ApiKeys__writeWith: last(sealingKeyIds)
       ...toObject(
@@ -228,7 +220,6 @@ module app 'modules/app.bicep' = {
         id => '@Microsoft.KeyVault(VaultName=${names.vault};SecretName=sealing-key-${id})'
       )
       ...settingsOf('Argon2', argon2)
-      ...settingsOf('HashCeiling', ceiling)
       ...settingsOf('Hashing', hashing)
       ...settingsOf('AttemptLimit', attempts)
       ...settingsOf('ClientAddress', address)

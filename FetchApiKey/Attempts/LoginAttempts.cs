@@ -13,20 +13,26 @@ namespace FetchApiKey.Attempts;
 /// <summary>The figures of the limit.</summary>
 public sealed record AttemptSettings
 {
+    /// <summary>A bucket is one row: more than this do not fit into it.</summary>
+    public const int MaxFailures = 1000;
+
     /// <summary>AttemptLimit__perAccount, 1 to 1000: failures in the window, which a success clears.</summary>
     public int PerAccount { get; init; } = 5;
 
-    /// <summary>AttemptLimit__windowSeconds, 1 to 86400.</summary>
-    public TimeSpan Window { get; init; } = TimeSpan.FromSeconds(1800);
+    /// <summary>A Zulip server's.</summary>
+    public TimeSpan Window { get; init; } = TimeSpan.FromMinutes(30);
 
-    /// <summary>AttemptLimit__perAccountDaily, 1 to 1000: failures in a day, which no success clears.</summary>
+    /// <summary>Failures in a day, which no success clears.</summary>
     public int PerAccountDaily { get; init; } = 50;
 
     /// <summary>AttemptLimit__perAddress, 1 to 1000: failures of an address in the window.</summary>
     public int PerAddress { get; init; } = 100;
 
-    /// <summary>AttemptLimit__perSharedAddress, 1 to 1000: the same on Azure, where only a private address can be seen and so all share it.</summary>
-    public int PerSharedAddress { get; init; } = 1000;
+    /// <summary>The same on Azure, where only a private address can be seen and so all share it.</summary>
+    public int PerSharedAddress { get; init; } = MaxFailures;
+
+    /// <summary>What <see cref="PerAccountDaily"/> is for a <see cref="PerAccount"/> of the operator's choice.</summary>
+    public static int DailyOf(int perAccount) => Math.Min(10 * perAccount, MaxFailures);
 }
 
 /// <summary>What the answer to an attempt says of the limit: the X-RateLimit headers of contract section 1.6.</summary>

@@ -2,7 +2,6 @@
 
 using System.Security.Cryptography;
 using System.Text;
-using FetchApiKey.Accounts;
 using Microsoft.IdentityModel.Tokens;
 
 namespace FetchApiKey.Passwordless;
@@ -15,7 +14,6 @@ namespace FetchApiKey.Passwordless;
 ///                   or a public key in PEM (RFC 7468), RSA or EC, where \n may stand for the end of a line
 /// algorithms        of RFC 7518 section 3.1, separated by commas; each must fit the key
 /// audience, issuer  what aud must name and iss must be; without an audience, no token that names one is taken
-/// clockSkewSeconds  0 to 300, 30 without it
 /// requireExpiry     true: no token without exp is taken; false without it, as a Zulip server has it
 /// </code>
 /// </summary>
@@ -27,10 +25,11 @@ public sealed class JwtSettings
     /// <summary>RFC 7518 section 3.3.</summary>
     private const int MinRsaBits = 2048;
 
-    private static readonly string[] Names = ["realms", "key", "algorithms", "audience", "issuer", "clockSkewSeconds", "requireExpiry"];
-
     /// <summary>RFC 7518 section 3.2: an HMAC key has at least as many bits as the hash.</summary>
-    private static readonly Dictionary<string, int> HmacBits = new(StringComparer.Ordinal) { ["HS256"] = 256, ["HS384"] = 384, ["HS512"] = 512 };
+    private static readonly Dictionary<string, int> HmacBits = new(StringComparer.Ordinal)
+    {
+        ["HS256"] = 256, ["HS384"] = 384, ["HS512"] = 512,
+    };
 
     private static readonly string[] RsaAlgorithms = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
 
@@ -49,65 +48,50 @@ public sealed class JwtSettings
 
     public string? Issuer { get; init; }
 
-    public required TimeSpan ClockSkew { get; init; }
-
     public bool RequireExpiry { get; init; }
 
     /// <summary>Each section under the subdomains of its realms. What is wrong is added to the reader's faults, and never a key.</summary>
-    internal static Dictionary<string, JwtSettings> Read(Settings.Reader reader)
+    internal static Dictionary<string, JwtSettings> Read(SettingsReader settings)
     {
-        var sections = new Dictionary<string, JwtSettings>(StringComparer.Ordinal);
-        foreach (var id in reader.Sections("Jwt"))
+        var byRealm = new Dictionary<string, JwtSettings>(StringComparer.Ordinal);
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var section in settings.Section("Jwt").Sections())
         {
-            var section = $"Jwt:{id}";
-            reader.RefuseUnknown(section, Names);
-            var skew = TimeSpan.FromSeconds(reader.Integer($"{section}:clockSkewSeconds", 30, 0, 300));
-            var requireExpiry = reader.Choice($"{section}:requireExpiry", "false", "true") == "true";
-            var algorithms = ReadAlgorithms(reader, $"{section}:algorithms");
-            var key = ReadKey(reader, $"{section}:key", algorithms);
-            foreach (var realm in ReadRealms(reader, $"{section}:realms"))
+            var realms = section.Realms("realms", taken);
+            if (ReadSection(section) is { } read)
             {
-                if (sections.ContainsKey(realm))
-                {
-                    reader.Faults.Add($"{Settings.Reader.Variable(section)}__realms: '{(realm.Length == 0 ? "@" : realm)}' stands in Jwt__ twice");
-                }
-                else if (key is not null)
-                {
-                    sections.Add(realm, new JwtSettings
-                    {
-                        Key = key,
-                        Algorithms = algorithms,
-                        Audience = reader.Text($"{section}:audience"),
-                        Issuer = reader.Text($"{section}:issuer"),
-                        ClockSkew = skew,
-                        RequireExpiry = requireExpiry,
-                    });
-                }
+                realms.ForEach(realm => byRealm[realm] = read);
             }
+
+            section.RefuseUnknown();
         }
 
-        return sections;
+        return byRealm;
     }
 
-    private static List<string> ReadRealms(Settings.Reader reader, string name)
+    /// <summary>Null, with a fault, without a key that can be used.</summary>
+    private static JwtSettings? ReadSection(SettingsReader section)
     {
-        var realms = Settings.Reader.List(reader.Text(name)).ConvertAll(realm => realm == "@" ? "" : realm);
-        if (realms.Count == 0 || !realms.TrueForAll(Realm.IsSubdomain))
+        var algorithms = ReadAlgorithms(section);
+        var key = ReadKey(section, algorithms);
+        var (audience, issuer, requireExpiry) = (section.Text("audience"), section.Text("issuer"), section.Flag("requireExpiry"));
+        return key is null ? null : new JwtSettings
         {
-            reader.Faults.Add($"{Settings.Reader.Variable(name)}: must name subdomains of realms, separated by commas, @ for the root realm");
-            return [];
-        }
-
-        return realms;
+            Key = key,
+            Algorithms = algorithms,
+            Audience = audience,
+            Issuer = issuer,
+            RequireExpiry = requireExpiry,
+        };
     }
 
-    private static List<string> ReadAlgorithms(Settings.Reader reader, string name)
+    private static List<string> ReadAlgorithms(SettingsReader section)
     {
-        var algorithms = Settings.Reader.List(reader.Text(name));
-        if (algorithms.Count == 0 || !algorithms.TrueForAll(one => HmacBits.ContainsKey(one) || RsaAlgorithms.Contains(one) || Curves.ContainsKey(one)))
+        var algorithms = section.List("algorithms");
+        string[] known = [.. HmacBits.Keys, .. RsaAlgorithms, .. Curves.Keys];
+        if (algorithms.Count == 0 || !algorithms.TrueForAll(known.Contains))
         {
-            reader.Faults.Add(
-                $"{Settings.Reader.Variable(name)}: must name one or more of {string.Join(", ", HmacBits.Keys.Concat(RsaAlgorithms).Concat(Curves.Keys))}, separated by commas");
+            section.Fault("algorithms", $"must name one or more of {string.Join(", ", known)}, separated by commas");
             return [];
         }
 
@@ -115,17 +99,18 @@ public sealed class JwtSettings
     }
 
     /// <summary>Null, with a fault, for what is no key or does not fit every algorithm.</summary>
-    private static SecurityKey? ReadKey(Settings.Reader reader, string name, List<string> algorithms)
+    private static SecurityKey? ReadKey(SettingsReader section, List<string> algorithms)
     {
-        var (key, fault) = reader.Text(name) switch
+        var (key, fault) = section.Text("key") switch
         {
             null => (null, "must hold the key that tokens are signed with"),
-            { } pem when pem.StartsWith(PemPrefix, StringComparison.Ordinal) => PublicKey(pem.Replace("\\n", "\n", StringComparison.Ordinal), algorithms),
+            { } pem when pem.StartsWith(PemPrefix, StringComparison.Ordinal) =>
+                PublicKey(pem.Replace("\\n", "\n", StringComparison.Ordinal), algorithms),
             { } secret => Secret(secret, algorithms),
         };
         if (fault is not null)
         {
-            reader.Faults.Add($"{Settings.Reader.Variable(name)}: {fault}");
+            section.Fault("key", fault);
         }
 
         return key;

@@ -22,6 +22,9 @@ public sealed class TokenValidator(JwtSettings settings, TimeProvider time)
     /// <summary>Of the encoded token. One that names a person has some hundreds.</summary>
     public const int MaxLength = 16 * 1024;
 
+    /// <summary>By how much an issuer's clock may differ.</summary>
+    internal static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
+
     private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
 
     private readonly JsonWebTokenHandler _handler = new() { MaximumTokenSizeInBytes = MaxLength, MapInboundClaims = false };
@@ -55,11 +58,11 @@ public sealed class TokenValidator(JwtSettings settings, TimeProvider time)
     private bool IsAlive(DateTime? notBefore, DateTime? expires, SecurityToken token, TokenValidationParameters parameters)
     {
         var now = time.GetUtcNow().UtcDateTime;
-        return (expires is null ? !settings.RequireExpiry : now < Later(expires.Value)) && (notBefore is null || now >= notBefore.Value - settings.ClockSkew);
+        return (expires is null ? !settings.RequireExpiry : now < Later(expires.Value)) && (notBefore is null || now >= notBefore.Value - ClockSkew);
     }
 
     /// <summary>A time at the end of what can be told stays there.</summary>
-    private DateTime Later(DateTime expires) => expires < DateTime.MaxValue - settings.ClockSkew ? expires + settings.ClockSkew : DateTime.MaxValue;
+    private static DateTime Later(DateTime expires) => expires < DateTime.MaxValue - ClockSkew ? expires + ClockSkew : DateTime.MaxValue;
 
     /// <summary>Three parts, so signed and not encrypted, and a header that demands nothing unknown.</summary>
     private static bool IsPlainlySigned(string token) =>
@@ -87,7 +90,7 @@ public sealed class TokenValidator(JwtSettings settings, TimeProvider time)
 
     private bool IsPast(JsonElement issued) =>
         issued.ValueKind == JsonValueKind.Number && issued.TryGetDouble(out var seconds)
-        && seconds <= (time.GetUtcNow() + settings.ClockSkew).ToUnixTimeSeconds() + 1;
+        && seconds <= (time.GetUtcNow() + ClockSkew).ToUnixTimeSeconds() + 1;
 
     /// <summary>A part of a token, when it is a JSON object in which no name stands twice.</summary>
     private static JsonElement? Parse(string part)

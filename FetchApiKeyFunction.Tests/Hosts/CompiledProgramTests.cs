@@ -186,10 +186,10 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         var tables = AccountTables.Open(storage);
         await tables.CreateAsync(CancellationToken.None);
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
-        var (run, server) = await ServeAsync(("TablePrefix", storage.TablePrefix), ("RealmCacheSeconds", "0"));
+        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
+        var (run, server) = await ServeAsync(("TablePrefix", storage.TablePrefix));
         using var process = run;
         await using var endpoint = server;
-        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
 
         var answer = await server.LogInAsync("iago@zulip.com", "abcd1234", "acme.zulip.example.com");
 
@@ -203,7 +203,7 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         var port = Azurite.FreePort();
         var environment = OperatorDesk.VariablesOf(OperatorDesk.Environment(await SharedAzurite.ConnectionStringAsync(), organisation.TablePrefix));
         environment["ExternalHost"] = "zulip.example.com,127.0.0.1";
-        foreach (var limit in new[] { "perAccount", "perAccountDaily", "perAddress" })
+        foreach (var limit in new[] { "perAccount", "perAddress" })
         {
             environment[$"AttemptLimit__{limit}"] = "1000";
         }

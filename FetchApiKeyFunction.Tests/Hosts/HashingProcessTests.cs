@@ -41,7 +41,8 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
     {
         const int slots = 2;
         const int slotMib = 32;
-        using var server = await StartAsync(TestedProgram.Usual, new() { ["Argon2__memoryKib"] = $"{slotMib * 1024}", ["Argon2__lanes"] = "4", ["Hashing__slots"] = $"{slots}" });
+        using var server = await StartAsync(
+            TestedProgram.Usual, new() { ["Argon2__memoryKib"] = $"{slotMib * 1024}", ["Argon2__lanes"] = "4", ["Hashing__memoryMib"] = $"{slots * slotMib}" });
         // Nobody, so that every request costs one decoy of the configured cost.
         Assert.Equal(401, await server.LogInAsync("x", "nobody@zulip.com"));
         var before = server.ResidentMib();
@@ -64,7 +65,6 @@ public sealed class HashingProcessTests(Organisation organisation) : IClassFixtu
         environment["ExternalHost"] = "127.0.0.1";
         environment[TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value;
         environment["AttemptLimit__perAccount"] = "1000";
-        environment["AttemptLimit__perAccountDaily"] = "1000";
         environment["AttemptLimit__perAddress"] = "1000";
         environment.TryAdd("Argon2__memoryKib", "64");
         environment.TryAdd("Argon2__passes", "1");

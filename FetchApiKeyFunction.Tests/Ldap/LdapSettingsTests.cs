@@ -28,7 +28,7 @@ public sealed class LdapSettingsTests
     {
         var fault = Assert.Throws<InvalidSettingsException>(() => Read(
             ("a:realms", "Acme"), ("a:uri", "https://ldap.example.com"), ("a:userSearchFilter", "(uid=x)"), ("a:usernameAttribute", "u=d"), ("a:appendDomain", "@example.com"),
-            ("a:emailAttribute", "mail"), ("a:accessFilter", "(a=b"), ("a:bindPassword", "s3cr3t"), ("a:autoCreate", "yes"), ("a:order", "ldap"), ("a:connections", "0"),
+            ("a:emailAttribute", "mail"), ("a:accessFilter", "(a=b"), ("a:bindPassword", "s3cr3t"), ("a:autoCreate", "yes"), ("a:order", "ldap"),
             ("a:connectTimeoutMs", "99"), ("a:operationTimeoutMs", "4001"), ("a:attributes:avatar", "jpegPhoto"), ("a:bindpasword", "s3cr3t"), ("a:trustedCertificates", "/nowhere"),
             ("b:realms", "@"), ("b:uri", "ldap://ldap.example.com"), ("b:userSearchBase", "o=b"), ("b:reverseEmailSearchFilter", "(mail=%(email)s)"),
             ("c-d:realms", "@"), ("c-d:uri", "ldaps://ldap.example.com"), ("c-d:userSearchBase", "o=c"), ("c-d:startTls", "true")));
@@ -36,13 +36,22 @@ public sealed class LdapSettingsTests
         string[] named =
         [
             "Ldap__a__realms:", "Ldap__a__uri:", "Ldap__a__userSearchBase:", "Ldap__a__userSearchFilter:", "Ldap__a__usernameAttribute:", "Ldap__a__appendDomain:",
-            "Ldap__a__emailAttribute:", "Ldap__a__accessFilter:", "Ldap__a__bindPassword:", "Ldap__a__autoCreate:", "Ldap__a__order:", "Ldap__a__connections:",
-            "Ldap__a__connectTimeoutMs:", "Ldap__a__operationTimeoutMs:", "Ldap__a__attributes__avatar:", "Ldap__a__bindpasword:", "Ldap__a__trustedCertificates:",
-            "Ldap__b__uri: passwords would cross", "Ldap__b__reverseEmailSearchFilter:", "Ldap__c-d:", "Ldap__c-d__startTls:", "Ldap: the realm @ stands in several",
+            "Ldap__a__emailAttribute:", "Ldap__a__accessFilter:", "Ldap__a__bindPassword:", "Ldap__a__autoCreate:", "Ldap__a__order:",
+            "Ldap__a__connectTimeoutMs:", "Ldap__a__operationTimeoutMs:", "Ldap__a__attributes__avatar:", "Ldap__a__bindpasword:",
+            "Ldap__a__trustedCertificates: without TLS", "Ldap__a__trustedCertificates: must be",
+            "Ldap__b__uri: passwords would cross", "Ldap__b__reverseEmailSearchFilter:", "Ldap__c-d:", "Ldap__c-d__startTls:", "Ldap__c-d__realms: entry 1 is named twice",
         ];
         Assert.All(named, name => Assert.Contains(fault.Faults, line => line.StartsWith(name, StringComparison.Ordinal)));
+        Assert.Equal(named.Length, fault.Faults.Count);
         Assert.DoesNotContain("s3cr3t", fault.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("email,ldap", false)]
+    [InlineData("ldap, email", true)]
+    [InlineData("LDAP,email", true)]
+    public void The_order_may_be_written_with_spaces_and_in_any_case(string order, bool isFirst) =>
+        Assert.Equal(isFirst, Assert.Single(Read([.. Enough, ("people:order", order), ("people:autoCreate", "True")])).IsFirst);
 
     [Theory]
     [InlineData("ldap://127.0.0.1", null, true)]

@@ -276,7 +276,7 @@ public sealed class LdapTests : IAsyncLifetime
         using var proxy = new DirectoryProxy(encryption == "tls" ? _slapd.TlsPort : _slapd.Port);
         await AddAsync("", 3, "hamlet@example.com", await Organisation.HashAsync(Local));
         var server = await StartAsync(
-            [("appendDomain", "example.com"), ("order", "email,ldap"), ("connections", "2"), ("autoCreate", "true"), ("connectTimeoutMs", "1000"), ("operationTimeoutMs", "1000"),
+            [("appendDomain", "example.com"), ("order", "email,ldap"), ("autoCreate", "true"), ("connectTimeoutMs", "1000"), ("operationTimeoutMs", "1000"),
             ("uri", $"{(encryption == "tls" ? "ldaps" : "ldap")}://localhost:{proxy.Port}"), .. Trust(encryption)]);
         Assert.Equal(200, (await server.LogInAsync("horatio", "canary-horatio")).Status);
         proxy.IsSilent = true;
@@ -294,7 +294,9 @@ public sealed class LdapTests : IAsyncLifetime
     public async Task A_known_and_an_unknown_name_cost_the_directory_the_same_connections()
     {
         using var proxy = new DirectoryProxy(_slapd.Port);
-        var server = await StartAsync(("appendDomain", "example.com"), ("connections", "1"), ("uri", $"ldap://127.0.0.1:{proxy.Port}"));
+        var settings = Read(_slapd, ("appendDomain", "example.com"), ("uri", $"ldap://127.0.0.1:{proxy.Port}"));
+        // One thread, which connects for its searches once.
+        var server = await StartAsync(settings with { Ldap = [settings.Ldap[0] with { Connections = 1 }] });
         await server.LogInAsync("hamlet", "wrong");
 
         var before = proxy.Accepted;
@@ -370,20 +372,27 @@ public sealed class LdapTests : IAsyncLifetime
 
     private Task<TestServer> StartAsync(params (string Name, string Value)[] ldap) => StartAsync(_slapd, ldap);
 
-    /// <summary>The settings are read as a process reads them; a limit is the attempt limit's.</summary>
-    private async Task<TestServer> StartAsync(Slapd slapd, params (string Name, string Value)[] ldap)
+    private Task<TestServer> StartAsync(Slapd slapd, params (string Name, string Value)[] ldap) => StartAsync(Read(slapd, ldap));
+
+    private async Task<TestServer> StartAsync(Settings settings)
+    {
+        var server = await TestServer.StartAsync(_tables, settings);
+        _servers.Add(server);
+        return server;
+    }
+
+    /// <summary>As a process reads them; a limit is the attempt limit's.</summary>
+    private static Settings Read(Slapd slapd, params (string Name, string Value)[] ldap)
     {
         var values = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase)
         {
             ["AccountStorage"] = "UseDevelopmentStorage=true",
             ["ExternalHost"] = "zulip.example.com,127.0.0.1",
-            ["RealmCacheSeconds"] = "0",
             ["Argon2:memoryKib"] = "64",
             ["Argon2:passes"] = "1",
             ["Argon2:lanes"] = "1",
             ["ApiKeys:keys:one"] = KeyVariable.Value,
             ["AttemptLimit:perAccount"] = "1000",
-            ["AttemptLimit:perAccountDaily"] = "1000",
             ["AttemptLimit:perAddress"] = "1000",
             ["Ldap:people:realms"] = "@",
             ["Ldap:people:uri"] = $"ldap://127.0.0.1:{slapd.Port}",
@@ -396,10 +405,7 @@ public sealed class LdapTests : IAsyncLifetime
             values[name == "limit" ? "AttemptLimit:perAccount" : $"Ldap:people:{name}"] = value;
         }
 
-        var settings = Settings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), answersRequests: true);
-        var server = await TestServer.StartAsync(_tables, settings);
-        _servers.Add(server);
-        return server;
+        return Settings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), answersRequests: true);
     }
 
     private IEnumerable<(string, string)> Trust(string encryption) => encryption switch

@@ -23,8 +23,8 @@ param settings object
 
 // Azure takes any name and version, and an app with a wrong one deploys and never starts.
 var runtimes = {
-  custom: { name: 'custom', version: '1.0' }
   isolated: { name: 'dotnet-isolated', version: '10.0' }
+  custom: { name: 'custom', version: '1.0' }
 }
 
 resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' existing = {

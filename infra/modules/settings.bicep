@@ -5,62 +5,25 @@
 @description('Cost of new hashes.')
 type argon2Cost = {
   @minValue(8)
-  @maxValue(4194304)
+  @maxValue(262144)
   memoryKib: int?
 
   @minValue(1)
-  @maxValue(1000)
+  @maxValue(10)
   passes: int?
 
   @minValue(1)
-  @maxValue(255)
+  @maxValue(16)
   lanes: int?
 }
 
 @export()
 @sealed()
-@description('What a stored hash may cost; a dearer one is refused.')
-type hashCeiling = {
-  @minValue(8)
-  @maxValue(4194304)
-  memoryKib: int?
-
-  @minValue(1)
-  @maxValue(1000)
-  passes: int?
-
-  @minValue(1)
-  @maxValue(255)
-  lanes: int?
-
-  @minValue(1)
-  @maxValue(100000000)
-  pbkdf2Iterations: int?
-}
-
-@export()
-@sealed()
-@description('How many hashes are computed and wait at once on an instance.')
+@description('Memory for all hashes of an instance together, and the costs of stored ones.')
 type hashingLimits = {
   @minValue(0)
   @maxValue(1048576)
   memoryMib: int?
-
-  @minValue(0)
-  @maxValue(256)
-  slots: int?
-
-  @minValue(0)
-  @maxValue(64)
-  laneThreads: int?
-
-  @minValue(1)
-  @maxValue(100000)
-  queueLength: int?
-
-  @minValue(1)
-  @maxValue(8000)
-  maxWaitMs: int?
 
   @description('Costs in use beside argon2, as KIB:PASSES:LANES or pbkdf2:ITERATIONS, separated by commas.')
   alsoInUse: string?
@@ -75,20 +38,8 @@ type attemptLimits = {
   perAccount: int?
 
   @minValue(1)
-  @maxValue(86400)
-  windowSeconds: int?
-
-  @minValue(1)
-  @maxValue(1000)
-  perAccountDaily: int?
-
-  @minValue(1)
   @maxValue(1000)
   perAddress: int?
-
-  @minValue(1)
-  @maxValue(1000)
-  perSharedAddress: int?
 }
 
 @export()

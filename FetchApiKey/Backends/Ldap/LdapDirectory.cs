@@ -33,7 +33,7 @@ public enum DirectoryVerdict
 }
 
 /// <summary>
-/// As many threads as the settings allow connections, so that a directory which hangs takes none from the rest of the process. Each keeps
+/// A thread for each connection that may be open, so that a directory which hangs takes none from the rest of the process. Each keeps
 /// one connection that it searches on; a password is tried on another, made for it alone. A search and a bind for every
 /// login, whether there is an entry or not.
 /// </summary>

@@ -1,0 +1,51 @@
+// Telemetry__, and the variables of OpenTelemetry and Application Insights.
+
+using FetchApiKey.Telemetry;
+
+namespace FetchApiKey;
+
+internal static class TelemetrySection
+{
+    private const string Connection = "APPLICATIONINSIGHTS_CONNECTION_STRING";
+    private const string Authentication = "APPLICATIONINSIGHTS_AUTHENTICATION_STRING";
+
+    public static TelemetrySettings Read(SettingsReader settings)
+    {
+        var insights = settings.Text(Connection);
+        if (insights is not null && (!Parts(insights).TryGetValue("InstrumentationKey", out var key) || !Guid.TryParse(key, out _)))
+        {
+            settings.Fault(Connection, "is not a connection string of Application Insights");
+        }
+
+        var identity = Parts(settings.Text(Authentication));
+        if (identity.Count > 0 && identity.GetValueOrDefault("Authorization") != "AAD")
+        {
+            settings.Fault(Authentication, "must be Authorization=AAD, with ClientId=... for a user-assigned identity");
+        }
+
+        if (settings.Text(TelemetrySettings.OtlpEndpointVariable) is { } otlp
+            && (!Uri.TryCreate(otlp, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")))
+        {
+            settings.Fault(TelemetrySettings.OtlpEndpointVariable, "must be an http or https URI");
+        }
+
+        var telemetry = settings.Section("Telemetry");
+        var read = new TelemetrySettings
+        {
+            ApplicationInsights = insights,
+            UsesIdentity = identity.Count > 0,
+            IdentityClientId = identity.GetValueOrDefault("ClientId"),
+            OpenTelemetry = settings.Beginning("OTEL_"),
+            TracePercent = telemetry.Integer("tracePercent", new TelemetrySettings().TracePercent, 0, 100),
+        };
+        telemetry.RefuseUnknown();
+        return read;
+    }
+
+    /// <summary>NAME=VALUE, separated by semicolons.</summary>
+    private static Dictionary<string, string> Parts(string? text) => (text ?? "")
+        .Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+        .Select(part => part.Split('=', 2))
+        .GroupBy(part => part[0], StringComparer.OrdinalIgnoreCase)
+        .ToDictionary(part => part.Key, part => part.Last().ElementAtOrDefault(1) ?? "", StringComparer.OrdinalIgnoreCase);
+}

@@ -53,7 +53,7 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
     /// <summary>Addresses whose block is remembered here at the most.</summary>
     private const int MaxRemembered = 10_000;
 
-    /// <summary>With the deadline of a request, <see cref="Routes"/>, the ten seconds within which there is an answer.</summary>
+    /// <summary>With the deadline of a request, <see cref="Dispatcher"/>, the ten seconds within which there is an answer.</summary>
     private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(2);
 
     private static readonly TimeSpan MaxMemory = TimeSpan.FromMinutes(1);

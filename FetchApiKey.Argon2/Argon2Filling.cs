@@ -14,6 +14,9 @@ internal static unsafe class Argon2Filling
     private const int Alignment = 64;
 
     /// <summary>Fills one slice of the lanes from <paramref name="fromLane"/> to before <paramref name="toLane"/>, in step.</summary>
+    // SAFETY: blocks has lanes x laneBlocks blocks, and fromLane to toLane are among the lanes. column is below laneBlocks, and so is the
+    // position that ReferenceOffset gives. The stack buffer has one block and three for each lane, behind its aligned beginning; at most
+    // two lanes come here at once. No other thread writes these lanes, and other lanes are read only in slices that are finished.
     [ExcludeFromCodeCoverage(Justification = Argon2Kernel.Reason)]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FillLanes<TCompression>(in Argon2Parameters parameters, ulong* blocks, int pass, int slice, int fromLane, int toLane)
@@ -46,15 +49,19 @@ internal static unsafe class Argon2Filling
                 var addresses = scratch + ((1 + (AddressBlocks * i)) * Argon2Kernel.BlockWords);
                 if (index == start)
                 {
-                    references[i] = blocks + ReferenceOffset(parameters, pass, slice, fromLane + i, index,
-                        isIndependent ? Address<TCompression>(parameters, pass, slice, fromLane + i, index, addresses, scratch, isFirst: true) : previous[0]);
+                    var random = isIndependent
+                        ? Address<TCompression>(parameters, pass, slice, fromLane + i, index, addresses, scratch, isFirst: true)
+                        : previous[0];
+                    references[i] = blocks + ReferenceOffset(parameters, pass, slice, fromLane + i, index, random);
                 }
 
                 TCompression.Compress(previous, references[i], next, scratch, accumulate);
                 if (index + 1 < segment)
                 {
-                    references[i] = blocks + ReferenceOffset(parameters, pass, slice, fromLane + i, index + 1,
-                        isIndependent ? Address<TCompression>(parameters, pass, slice, fromLane + i, index + 1, addresses, scratch, isFirst: false) : next[0]);
+                    var random = isIndependent
+                        ? Address<TCompression>(parameters, pass, slice, fromLane + i, index + 1, addresses, scratch, isFirst: false)
+                        : next[0];
+                    references[i] = blocks + ReferenceOffset(parameters, pass, slice, fromLane + i, index + 1, random);
                     Prefetch(references[i]);
                 }
             }
@@ -67,6 +74,7 @@ internal static unsafe class Argon2Filling
     /// The pseudo-random word of a block that is addressed independently of the password, section 3.4.1.2. Of the three
     /// blocks at <paramref name="addresses"/> the first holds 128 such words, the second their input, the third zeros.
     /// </summary>
+    // SAFETY: addresses has three blocks and scratch one, both of FillLanes's stack buffer; PlaceOf gives 0 to 127.
     private static ulong Address<TCompression>(
         in Argon2Parameters parameters, int pass, int slice, int lane, int index, ulong* addresses, ulong* scratch, bool isFirst)
         where TCompression : IArgon2Compression
@@ -89,7 +97,7 @@ internal static unsafe class Argon2Filling
         return addresses[TCompression.PlaceOf(index % Argon2Kernel.BlockWords)];
     }
 
-    /// <summary>Where the reference block of a pseudo-random word lies, in words from the first block; sections 3.4.1.1 and 3.4.2.</summary>
+    /// <summary>Where the reference block of a pseudo-random word lies, in words from the first; sections 3.4.1.1 and 3.4.2.</summary>
     [ExcludeFromCodeCoverage(Justification = Argon2Kernel.Reason)]
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static long ReferenceOffset(in Argon2Parameters parameters, int pass, int slice, int lane, int index, ulong random)
@@ -115,6 +123,7 @@ internal static unsafe class Argon2Filling
         return (((long)referenceLane * laneBlocks) + position) * Argon2Kernel.BlockWords;
     }
 
+    // SAFETY: a prefetch reads nothing and cannot fault.
     [ExcludeFromCodeCoverage(Justification = Argon2Kernel.Reason)]
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(ulong* block)

@@ -5,22 +5,6 @@ using System.Runtime.CompilerServices;
 
 namespace FetchApiKey.Argon2;
 
-/// <summary>A way through the processor. The later, the faster, where it is supported.</summary>
-public enum Argon2Path
-{
-    /// <summary>No vector instructions.</summary>
-    Portable = 0,
-
-    /// <summary>128 bits: AdvSimd, or SSSE3.</summary>
-    Vector128,
-
-    /// <summary>256 bits: AVX2.</summary>
-    Avx2,
-
-    /// <summary>512 bits: AVX-512F.</summary>
-    Avx512,
-}
-
 /// <summary>
 /// RFC 9106 sections 3.5 and 3.6. A block is a matrix of 8 rows of 16 words, or of 8 pairs of words:
 /// <code>
@@ -46,12 +30,14 @@ internal static unsafe class Argon2Kernel
     /// <summary>Of the attribute on the inner loops.</summary>
     internal const string Reason = "Counters in the inner loops would slow the tests many times over; vectors and oracles test them.";
 
-    public const int BlockBytes = 1024;
+    public const int BlockBytes = Argon2Parameters.BlockBytes;
     public const int BlockWords = BlockBytes / sizeof(ulong);
 
     // ---- P over pairs ----
 
-    /// <summary>Eight vectors, <paramref name="stride"/> words apart: reads R from X and Y, leaves P(R) in <paramref name="state"/>.</summary>
+    /// <summary>Eight vectors, <paramref name="stride"/> words apart: state = P(X ^ Y).</summary>
+    // SAFETY: reads and writes eight vectors, 0 to 7 strides on; the path chooses the stride so that the last ends within its
+    // block.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FirstPairs<TVector, TWords>(ulong* x, ulong* y, ulong* state, int stride)
         where TWords : IArgon2Words<TVector>, IArgon2Pairs<TVector>
@@ -71,13 +57,19 @@ internal static unsafe class Argon2Kernel
         TWords.Store(state + (7 * stride), r7);
     }
 
-    /// <summary>Eight vectors, <paramref name="stride"/> words apart: next = P(state) ^ X ^ Y, or with <paramref name="accumulate"/> next ^= that.</summary>
+    /// <summary>
+    /// Eight vectors, <paramref name="stride"/> words apart: next = P(state) ^ X ^ Y, or with <paramref name="accumulate"/>
+    /// next ^= that.
+    /// </summary>
+    // SAFETY: as FirstPairs. A place of x and y is read before that place of next is written, and not afterwards, so next may be x or y.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LastPairs<TVector, TWords>(ulong* state, ulong* x, ulong* y, ulong* next, int stride, bool accumulate)
         where TWords : IArgon2Words<TVector>, IArgon2Pairs<TVector>
     {
-        var (r0, r1, r2, r3) = (TWords.Load(state), TWords.Load(state + stride), TWords.Load(state + (2 * stride)), TWords.Load(state + (3 * stride)));
-        var (r4, r5, r6, r7) = (TWords.Load(state + (4 * stride)), TWords.Load(state + (5 * stride)), TWords.Load(state + (6 * stride)), TWords.Load(state + (7 * stride)));
+        var (r0, r1) = (TWords.Load(state), TWords.Load(state + stride));
+        var (r2, r3) = (TWords.Load(state + (2 * stride)), TWords.Load(state + (3 * stride)));
+        var (r4, r5) = (TWords.Load(state + (4 * stride)), TWords.Load(state + (5 * stride)));
+        var (r6, r7) = (TWords.Load(state + (6 * stride)), TWords.Load(state + (7 * stride)));
         PermutePairs<TVector, TWords>(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7);
         Emit<TVector, TWords>(r0, x, y, next, 0, accumulate);
         Emit<TVector, TWords>(r1, x, y, next, stride, accumulate);
@@ -110,6 +102,8 @@ internal static unsafe class Argon2Kernel
     /// Two sets of four vectors, <paramref name="set"/> words apart, the vectors of a set <paramref name="stride"/> words:
     /// reads R from X and Y, leaves P(R) in <paramref name="state"/>.
     /// </summary>
+    // SAFETY: reads and writes eight vectors, 0 to 3 strides on and a set further; the path chooses them so that the last ends
+    // within its block.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void FirstQuads<TVector, TWords, TTurns>(ulong* x, ulong* y, ulong* state, int stride, int set)
         where TWords : IArgon2Words<TVector>
@@ -130,14 +124,20 @@ internal static unsafe class Argon2Kernel
         TWords.Store(state + set + (3 * stride), d1);
     }
 
-    /// <summary>Vectors as in <see cref="FirstQuads"/>: next = P(state) ^ X ^ Y, or with <paramref name="accumulate"/> next ^= that.</summary>
+    /// <summary>
+    /// Vectors as in <see cref="FirstQuads"/>: next = P(state) ^ X ^ Y, or with <paramref name="accumulate"/> next ^= that.
+    /// </summary>
+    // SAFETY: as FirstQuads, and next may be x or y as in LastPairs.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void LastQuads<TVector, TWords, TTurns>(ulong* state, ulong* x, ulong* y, ulong* next, int stride, int set, bool accumulate)
+    public static void LastQuads<TVector, TWords, TTurns>(
+        ulong* state, ulong* x, ulong* y, ulong* next, int stride, int set, bool accumulate)
         where TWords : IArgon2Words<TVector>
         where TTurns : IArgon2Turns<TVector>
     {
-        var (a0, b0, c0, d0) = (TWords.Load(state), TWords.Load(state + stride), TWords.Load(state + (2 * stride)), TWords.Load(state + (3 * stride)));
-        var (a1, b1, c1, d1) = (TWords.Load(state + set), TWords.Load(state + set + stride), TWords.Load(state + set + (2 * stride)), TWords.Load(state + set + (3 * stride)));
+        var (a0, b0) = (TWords.Load(state), TWords.Load(state + stride));
+        var (c0, d0) = (TWords.Load(state + (2 * stride)), TWords.Load(state + (3 * stride)));
+        var (a1, b1) = (TWords.Load(state + set), TWords.Load(state + set + stride));
+        var (c1, d1) = (TWords.Load(state + set + (2 * stride)), TWords.Load(state + set + (3 * stride)));
         PermuteQuads<TVector, TWords, TTurns>(ref a0, ref b0, ref c0, ref d0, ref a1, ref b1, ref c1, ref d1);
         Emit<TVector, TWords>(a0, x, y, next, 0, accumulate);
         Emit<TVector, TWords>(b0, x, y, next, stride, accumulate);
@@ -191,10 +191,12 @@ internal static unsafe class Argon2Kernel
         b1 = TWords.Rotate63(TWords.Xor(b1, c1));
     }
 
+    // SAFETY: the callers' offsets are within both blocks.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVector Sum<TVector, TWords>(ulong* x, ulong* y, int offset)
         where TWords : IArgon2Words<TVector> => TWords.Xor(TWords.Load(x + offset), TWords.Load(y + offset));
 
+    // SAFETY: the callers' offsets are within all three blocks.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Emit<TVector, TWords>(TVector permuted, ulong* x, ulong* y, ulong* next, int offset, bool accumulate)
         where TWords : IArgon2Words<TVector>
@@ -202,54 +204,4 @@ internal static unsafe class Argon2Kernel
         var sum = TWords.Xor(permuted, Sum<TVector, TWords>(x, y, offset));
         TWords.Store(next + offset, accumulate ? TWords.Xor(sum, TWords.Load(next + offset)) : sum);
     }
-}
-
-/// <summary>Arithmetic on vectors of 64-bit words.</summary>
-internal unsafe interface IArgon2Words<TVector>
-{
-    static abstract TVector Load(ulong* source);
-
-    static abstract void Store(ulong* target, TVector value);
-
-    static abstract TVector Xor(TVector left, TVector right);
-
-    /// <summary>x + y + 2 * low32(x) * low32(y), word by word.</summary>
-    static abstract TVector MultiplyAdd(TVector x, TVector y);
-
-    /// <summary>Each word rotated right by 32 bits.</summary>
-    static abstract TVector Rotate32(TVector x);
-
-    static abstract TVector Rotate24(TVector x);
-
-    static abstract TVector Rotate16(TVector x);
-
-    static abstract TVector Rotate63(TVector x);
-}
-
-/// <summary>Neighbours that exchange words, for the shape of pairs.</summary>
-internal interface IArgon2Pairs<TVector>
-{
-    /// <summary>In every pair: the second word of <paramref name="low"/>, then the first word of <paramref name="high"/>.</summary>
-    static abstract TVector Straddle(TVector low, TVector high);
-}
-
-/// <summary>Quads turned, for the shape of quads: the words 1, 2 or 3 places further on move to the front.</summary>
-internal interface IArgon2Turns<TVector>
-{
-    static abstract TVector Turn1(TVector quads);
-
-    static abstract TVector Turn2(TVector quads);
-
-    static abstract TVector Turn3(TVector quads);
-}
-
-/// <summary>G as a whole, on one path.</summary>
-internal unsafe interface IArgon2Compression
-{
-    /// <summary>Where in a block of this path the word w of RFC 9106 lies.</summary>
-    static abstract int PlaceOf(int word);
-
-    /// <summary>next = G(x, y), or with <paramref name="accumulate"/> next ^= G(x, y).</summary>
-    /// <param name="scratch">A block of the caller's, which holds an intermediate state afterwards.</param>
-    static abstract void Compress(ulong* x, ulong* y, ulong* next, ulong* scratch, bool accumulate);
 }

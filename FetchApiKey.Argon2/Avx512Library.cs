@@ -1,4 +1,4 @@
-// The AVX-512 path of a program that was compiled ahead of time: a library beside it.
+// The AVX-512 path of a program that is compiled ahead of time: a library beside it.
 
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -18,10 +18,11 @@ internal static unsafe class Avx512Library
 
     private static readonly delegate* unmanaged<Argon2Parameters*, ulong*, int, int, int, int, void> Function = Find();
 
-    /// <summary>Never where code is compiled as it runs: there the path itself is.</summary>
-    public static bool IsThere => !RuntimeFeature.IsDynamicCodeCompiled && Function != null;
+    /// <summary>False where code is compiled as it runs: there <see cref="Avx512Compression"/> itself is used.</summary>
+    public static bool IsLoaded => !RuntimeFeature.IsDynamicCodeCompiled && Function != null;
 
     /// <summary><see cref="Argon2Filling.FillLanes{TCompression}"/> of <see cref="Avx512Compression"/>.</summary>
+    // SAFETY: called only where IsLoaded; the parameters do not move while the library reads them, and it keeps no pointer.
     public static void FillLanes(in Argon2Parameters parameters, ulong* blocks, int pass, int slice, int fromLane, int toLane)
     {
         fixed (Argon2Parameters* pinned = &parameters)
@@ -30,6 +31,7 @@ internal static unsafe class Avx512Library
         }
     }
 
+    // SAFETY: the export has this signature: both sides are compiled from this folder, and they are published together.
     private static delegate* unmanaged<Argon2Parameters*, ulong*, int, int, int, int, void> Find() =>
         NativeLibrary.TryLoad(FileName, out var library) && NativeLibrary.TryGetExport(library, EntryPoint, out var function)
             ? (delegate* unmanaged<Argon2Parameters*, ulong*, int, int, int, int, void>)function

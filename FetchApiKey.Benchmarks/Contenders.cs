@@ -29,7 +29,7 @@ internal abstract partial class Contender : IDisposable
             all.Add(new Engine(path));
         }
 
-        all.Add(new EngineWithHelpers());
+        all.Add(new EngineWithWorkers());
 
         all.Add(new Konscious());
         all.Add(new Sodium());
@@ -52,14 +52,14 @@ internal abstract partial class Contender : IDisposable
     /// <summary>One thread, memory kept between hashes and wiped after each.</summary>
     private sealed class Engine(Argon2Path path) : Contender
     {
-        private readonly Lazy<HashingMemory> _memory = new(() => new HashingMemory(102400L * 1024, 102400L * 1024));
+        private readonly Lazy<HashingMemory> _memory = new(() => new HashingMemory(102400L * 1024));
 
         public override string Name => $"engine {path}";
 
         public override byte[] Hash(Argon2Cost cost)
         {
             var tag = new byte[32];
-            new BuiltInArgon2(path).Derive(ParametersOf(cost), Password, Salt, new HashingWorkspace(_memory.Value, 0, null), tag);
+            new BuiltInArgon2(path).Derive(ParametersOf(cost), Password, Salt, new HashingWorkspace(_memory.Value, 0, _memory.Value.Bytes), tag);
             return tag;
         }
 
@@ -75,17 +75,17 @@ internal abstract partial class Contender : IDisposable
     }
 
     /// <summary>A thread a processor, as the gate lets a hash that begins alone.</summary>
-    private sealed class EngineWithHelpers : Contender
+    private sealed class EngineWithWorkers : Contender
     {
-        private readonly Lazy<HashingMemory> _memory = new(() => new HashingMemory(102400L * 1024, 102400L * 1024));
-        private readonly Lazy<LaneCrew> _crew = new(() => new LaneCrew(Environment.ProcessorCount));
+        private readonly Lazy<HashingMemory> _memory = new(() => new HashingMemory(102400L * 1024));
+        private readonly Lazy<LaneWorkers> _workers = new(() => new LaneWorkers(Environment.ProcessorCount));
 
         public override string Name => $"engine {Argon2Engine.BestPath}, {Environment.ProcessorCount} threads";
 
         public override byte[] Hash(Argon2Cost cost)
         {
             var tag = new byte[32];
-            new BuiltInArgon2(Argon2Engine.BestPath).Derive(ParametersOf(cost), Password, Salt, new HashingWorkspace(_memory.Value, 0, _crew.Value), tag);
+            new BuiltInArgon2(Argon2Engine.BestPath).Derive(ParametersOf(cost), Password, Salt, new HashingWorkspace(_memory.Value, 0, _memory.Value.Bytes, _workers.Value), tag);
             return tag;
         }
 
@@ -94,7 +94,7 @@ internal abstract partial class Contender : IDisposable
             if (_memory.IsValueCreated)
             {
                 _memory.Value.Dispose();
-                _crew.Value.Dispose();
+                _workers.Value.Dispose();
             }
 
             base.Dispose();

@@ -58,7 +58,7 @@ internal static class IdleLatency
     {
         using var connection = new LoginConnection(endpoint.Port, store.Accounts[0], client: 0);
         using var memory = NewMemory(store.Cost);
-        using var crew = new LaneCrew(Environment.ProcessorCount);
+        using var workers = new LaneWorkers(Environment.ProcessorCount);
         // With the endpoint's own options.
         var tables = AccountTables.Open(new StorageSettings { ConnectionString = store.Azurite.ConnectionString, TablePrefix = store.Prefix });
         var (logins, hashes, storage) = (new List<double>(), new List<double>(), new List<double>());
@@ -67,7 +67,7 @@ internal static class IdleLatency
         {
             await TimeAsync(hashes, () =>
             {
-                Hash(store, memory, crew);
+                Hash(store, memory, workers);
                 return Task.CompletedTask;
             });
             await TimeAsync(storage, () => CallStorageAsync(tables));
@@ -123,7 +123,7 @@ internal static class IdleLatency
         try
         {
             // Page faults are not the engine's: a server has met them before.
-            memories.ForEach(memory => Hash(store, memory, crew: null));
+            memories.ForEach(memory => Hash(store, memory, workers: null));
             var (began, cpu) = (Stopwatch.GetTimestamp(), Environment.CpuUsage.TotalTime);
             var counts = await Task.WhenAll(memories.Select(memory => Task.Factory.StartNew(
                 () =>
@@ -131,7 +131,7 @@ internal static class IdleLatency
                     var count = 0;
                     for (; Stopwatch.GetElapsedTime(began) < time; count++)
                     {
-                        Hash(store, memory, crew: null);
+                        Hash(store, memory, workers: null);
                     }
 
                     return count;
@@ -145,14 +145,14 @@ internal static class IdleLatency
         }
     }
 
-    private static HashingMemory NewMemory(Argon2Cost cost) => new(cost.MemoryKib * 1024L, cost.MemoryKib * 1024L);
+    private static HashingMemory NewMemory(Argon2Cost cost) => new(cost.MemoryKib * 1024L);
 
     /// <summary>The stored hash of the accounts, computed again.</summary>
-    private static void Hash(LoadedStore store, HashingMemory memory, LaneCrew? crew)
+    private static void Hash(LoadedStore store, HashingMemory memory, LaneWorkers? workers)
     {
         var stored = (Argon2Hash)StoredHash.Parse(store.Accounts[0].Hash, new HashCeilings());
         Span<byte> tag = stackalloc byte[stored.Tag.Length];
-        new BuiltInArgon2(Argon2Engine.BestPath).Derive(stored.Parameters, Password, stored.Salt, new HashingWorkspace(memory, 0, crew), tag);
+        new BuiltInArgon2(Argon2Engine.BestPath).Derive(stored.Parameters, Password, stored.Salt, new HashingWorkspace(memory, 0, memory.Bytes, workers), tag);
         if (!tag.SequenceEqual(stored.Tag))
         {
             throw new InvalidOperationException("The engine computes another tag.");

@@ -37,7 +37,7 @@ public sealed record GateLimits
 /// <summary>
 /// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
 /// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
-/// it has all the memory to itself, and a reserve besides where the slots together are smaller than the ceiling; one that
+/// it has all the memory to itself, and a reserve besides where the slots together are smaller than the largest hash; one that
 /// needs more than the limits have is not computed (<see cref="Fits"/>). Clients take turns, and of one client's hashes the
 /// first come is first served: a flood from one address makes its own logins wait, not everybody's. While the hash whose
 /// turn it is waits for room, nobody overtakes it. When the queue is full, a client with fewer hashes in it displaces the
@@ -52,7 +52,7 @@ public sealed class HashingGate : IDisposable
     private readonly Dictionary<string, Client> _clients = new(StringComparer.Ordinal);
     private readonly Thread[] _workers;
     private readonly Lazy<HashingMemory?> _memory;
-    private readonly Lazy<LaneCrew?> _crew;
+    private readonly Lazy<LaneWorkers?> _laneWorkers;
     private readonly long _slotBytes;
     private readonly long _largestBytes;
     private readonly GateLimits _limits;
@@ -62,18 +62,18 @@ public sealed class HashingGate : IDisposable
     private bool _isExclusive;
     private bool _isDisposed;
 
-    /// <param name="slotKib">What a hash of the dearest configured cost takes.</param>
-    /// <param name="ceilingKib">What the dearest stored hash may take, if the limits have as much.</param>
-    internal HashingGate(IArgon2 argon2, int slotKib, int ceilingKib, GateLimits limits, TimeProvider time, ILogger log)
+    /// <param name="slotKib">Memory of the most expensive hash of a configured cost.</param>
+    /// <param name="largestKib">Memory of the most expensive stored hash, if the limits have as much.</param>
+    internal HashingGate(IArgon2 argon2, int slotKib, int largestKib, GateLimits limits, TimeProvider time, ILogger log)
     {
-        var hashBytes = (long)slotKib * Argon2Kernel.BlockBytes;
+        var hashBytes = Bytes(slotKib);
         (Slots, _limits, _time) = (SlotsFor(argon2.MemoryFactor * hashBytes, limits), limits, time);
         _slotBytes = hashBytes;
-        _largestBytes = Math.Max(Slots * hashBytes, Math.Min((long)ceilingKib * Argon2Kernel.BlockBytes, MemoryOf(limits) / argon2.MemoryFactor));
+        _largestBytes = Math.Max(Slots * hashBytes, Math.Min(Bytes(largestKib), MemoryOf(limits) / argon2.MemoryFactor));
         // Taken and locked by the first worker, so that the process need not wait for it.
         _memory = new(() => argon2 is BuiltInArgon2 ? NewMemory(log) : null);
         var laneThreads = limits.LaneThreads == 0 ? Environment.ProcessorCount : limits.LaneThreads;
-        _crew = new(() => laneThreads > 1 && argon2 is BuiltInArgon2 ? new LaneCrew(laneThreads) : null);
+        _laneWorkers = new(() => laneThreads > 1 && argon2 is BuiltInArgon2 ? new LaneWorkers(laneThreads) : null);
         _workers = new Thread[Slots];
         for (var i = 0; i < Slots; i++)
         {
@@ -90,8 +90,10 @@ public sealed class HashingGate : IDisposable
     public static int SlotsFor(long slotBytes, GateLimits limits) =>
         (int)Math.Min(MemoryOf(limits) / slotBytes, limits.Slots == 0 ? Environment.ProcessorCount : limits.Slots);
 
+    internal static long Bytes(int kib) => kib * 1024L;
+
     /// <summary>Whether a hash of that much memory can be computed at all.</summary>
-    public bool Fits(int memoryKib) => (long)memoryKib * Argon2Kernel.BlockBytes <= _largestBytes;
+    public bool Fits(int memoryKib) => Bytes(memoryKib) <= _largestBytes;
 
     /// <summary>
     /// Runs <paramref name="work"/> on one of the gate's threads when its turn comes. Once it has begun it is seen through,
@@ -103,7 +105,7 @@ public sealed class HashingGate : IDisposable
     /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
     internal async Task<bool> RunAsync(string client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
     {
-        var job = new Job(work, needsAllSlots: (long)memoryKib * Argon2Kernel.BlockBytes > _slotBytes, _time.GetTimestamp());
+        var job = new Job(work, needsAllSlots: Bytes(memoryKib) > _slotBytes, _time.GetTimestamp());
         using var span = Instruments.Spans.StartActivity("hash");
         Job? displaced = null;
         lock (_lock)
@@ -140,9 +142,9 @@ public sealed class HashingGate : IDisposable
             worker.Join();
         }
 
-        if (_crew.IsValueCreated)
+        if (_laneWorkers.IsValueCreated)
         {
-            _crew.Value?.Dispose();
+            _laneWorkers.Value?.Dispose();
         }
 
         _memory.Value?.Dispose();
@@ -223,11 +225,11 @@ public sealed class HashingGate : IDisposable
 
     private void Work(int slot)
     {
-        ThreadPriorities.LowerThis();
+        HashingThreadPriority.Lower();
         _ = _memory.Value;
         while (Next(out var isAlone) is { } job)
         {
-            var workspace = new HashingWorkspace(_memory.Value, job.NeedsAllSlots ? 0 : slot * _slotBytes, isAlone ? _crew.Value : null);
+            var workspace = WorkspaceOf(slot, job, isAlone);
             job.Waited = _time.GetElapsedTime(job.Queued);
             Instruments.HashBegun(job.Waited);
             try
@@ -284,6 +286,11 @@ public sealed class HashingGate : IDisposable
             return null;
         }
     }
+
+    /// <summary>The slot, or all of the memory. None for Konscious, which takes memory of its own.</summary>
+    private HashingWorkspace WorkspaceOf(int slot, Job job, bool isAlone) => _memory.Value is not { } memory ? default
+        : job.NeedsAllSlots ? new HashingWorkspace(memory, 0, _largestBytes, isAlone ? _laneWorkers.Value : null)
+        : new HashingWorkspace(memory, slot * _slotBytes, _slotBytes, isAlone ? _laneWorkers.Value : null);
 
     private HashingMemory NewMemory(ILogger log)
     {

@@ -1,4 +1,4 @@
-// Whoever computes Argon2, and the two who do.
+// The two implementations of Argon2.
 
 using System.Security.Cryptography;
 using FetchApiKey.Argon2;
@@ -9,28 +9,33 @@ namespace FetchApiKey.Passwords;
 /// <summary>Argon2 without secret and associated data, on the thread that calls.</summary>
 internal interface IArgon2
 {
-    /// <summary>How many times the memory of a hash it takes at its peak.</summary>
+    /// <summary>Peak memory of a hash as a multiple of the memory in its cost.</summary>
     int MemoryFactor { get; }
 
     /// <summary>Whether it computes this version.</summary>
     bool Computes(int version);
 
     /// <summary>Computes a tag in the workspace, and wipes what it wrote there.</summary>
-    void Derive(in Argon2Parameters parameters, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, HashingWorkspace workspace, Span<byte> tag);
+    void Derive(
+        in Argon2Parameters parameters, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, HashingWorkspace workspace, Span<byte> tag);
 }
 
-/// <summary>Our own engine.</summary>
+/// <summary>The engine of FetchApiKey.Argon2.</summary>
 internal sealed class BuiltInArgon2(Argon2Path path) : IArgon2
 {
     public int MemoryFactor => 1;
 
     public bool Computes(int version) => version is Argon2Parameters.CurrentVersion or Argon2Parameters.OldVersion;
 
-    public void Derive(in Argon2Parameters parameters, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, HashingWorkspace workspace, Span<byte> tag) =>
+    public void Derive(
+        in Argon2Parameters parameters, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, HashingWorkspace workspace, Span<byte> tag) =>
         Argon2Engine.Derive(path, parameters, password, salt, [], [], workspace, tag);
 }
 
-/// <summary>Konscious.Security.Cryptography: the oracle of the tests, and what stands in when the self-test fails.</summary>
+/// <summary>
+/// Konscious.Security.Cryptography: used when the engine fails its self-test or the setting says so, and the oracle of the
+/// tests. It takes memory from the managed heap, not from the workspace.
+/// </summary>
 internal sealed class KonsciousArgon2 : IArgon2
 {
     /// <summary>Measured: its peak is 2.9 to 4.1 times the memory of a hash.</summary>
@@ -40,7 +45,8 @@ internal sealed class KonsciousArgon2 : IArgon2
 
     public bool Computes(int version) => version == Argon2Parameters.CurrentVersion;
 
-    public void Derive(in Argon2Parameters parameters, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, HashingWorkspace workspace, Span<byte> tag)
+    public void Derive(
+        in Argon2Parameters parameters, ReadOnlySpan<byte> password, ReadOnlySpan<byte> salt, HashingWorkspace workspace, Span<byte> tag)
     {
         var copy = password.ToArray();
         using Konscious.Security.Cryptography.Argon2 argon2 = parameters.Variant switch

@@ -109,7 +109,7 @@ public sealed class PasswordHasher : IDisposable
 
     /// <summary>The memory that one hash of so many KiB takes.</summary>
     public static long SlotBytes(int memoryKib, bool useKonscious) =>
-        (long)memoryKib * Argon2Kernel.BlockBytes * (useKonscious ? KonsciousArgon2.PeakFactor : 1);
+        HashingGate.Bytes(memoryKib) * (useKonscious ? KonsciousArgon2.PeakFactor : 1);
 
     /// <summary>A new hash in the form it is stored in.</summary>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>

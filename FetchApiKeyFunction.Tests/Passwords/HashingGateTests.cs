@@ -266,7 +266,7 @@ public sealed class HashingGateTests
     }
 
     private static HashingGate NewGate(int slots, int queueLength = 100, TimeSpan? maxWait = null) => new(
-        new BuiltInArgon2(Argon2Engine.BestPath), slotKib: 64, ceilingKib: 160,
+        new BuiltInArgon2(Argon2Engine.BestPath), slotKib: 64, largestKib: 160,
         new GateLimits { MemoryBytes = 1 << 20, Slots = slots, QueueLength = queueLength, MaxWait = maxWait ?? TimeSpan.FromSeconds(60) },
         TimeProvider.System, NullLogger<PasswordHasher>.Instance);
 

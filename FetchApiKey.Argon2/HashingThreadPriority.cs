@@ -4,13 +4,17 @@ using System.Runtime.InteropServices;
 
 namespace FetchApiKey.Argon2;
 
-internal static partial class ThreadPriorities
+/// <summary>The priority of threads that hash.</summary>
+public static partial class HashingThreadPriority
 {
     private const int ThisThread = 0;
     private const int Nicer = 5;
 
-    /// <summary>.NET's thread priorities have no effect on Linux; there the nice value of the calling thread is raised.</summary>
-    public static void LowerThis()
+    /// <summary>
+    /// Lowers the priority of the calling thread, for as long as it lives. .NET's thread priorities have no effect on Linux;
+    /// there the thread's nice value is raised to 5.
+    /// </summary>
+    public static void Lower()
     {
         if (OperatingSystem.IsLinux())
         {

@@ -115,7 +115,7 @@ internal static class EndpointLoad
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(
             new Realm("", "Load", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
         using var password = TypedPassword.FromText(Password);
-        var hash = await NewHash.OfAsync(password, new HashingSettings(cost, new HashCeilings(), new GateLimits(), UseKonscious: false), TimeProvider.System);
+        var hash = await NewHash.OfAsync(password, new HashingSettings(cost, new GateLimits(), UseKonscious: false), TimeProvider.System);
         for (var i = 0; i < accounts; i++)
         {
             var email = EmailAddress.TryParse($"user{i}@example.com")!;

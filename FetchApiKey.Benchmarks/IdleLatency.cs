@@ -150,7 +150,7 @@ internal static class IdleLatency
     /// <summary>The stored hash of the accounts, computed again.</summary>
     private static void Hash(LoadedStore store, HashingMemory memory, LaneWorkers? workers)
     {
-        var stored = (Argon2Hash)StoredHash.Parse(store.Accounts[0].Hash, new HashCeilings());
+        var stored = (Argon2Hash)StoredHash.Parse(store.Accounts[0].Hash);
         Span<byte> tag = stackalloc byte[stored.Tag.Length];
         new BuiltInArgon2(Argon2Engine.BestPath).Derive(stored.Parameters, Password, stored.Salt, new HashingWorkspace(memory, 0, memory.Bytes, workers), tag);
         if (!tag.SequenceEqual(stored.Tag))

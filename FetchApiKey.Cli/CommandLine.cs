@@ -300,7 +300,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 var (settings, tables) = Open(forAll: true);
                 await using var records = await OpenAsync(arguments, file, UserImport.Fields, cancellation);
                 return await new UserImport(
-                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), settings.Hashing.Ceilings, new ApiKeyCipher(settings.ApiKeys),
+                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys),
                     ActsOf(arguments, settings, tables), time)
                     .RunAsync(records, arguments.GetValue(skipInvalid), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),

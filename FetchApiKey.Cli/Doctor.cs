@@ -278,20 +278,14 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
 
     private static IEnumerable<Finding> StoredHashes(HashingSettings settings, IReadOnlyList<Account> accounts)
     {
-        var named = settings.AlsoInUse.Append(new HashCost(settings.Cost, 0)).ToHashSet();
-        var hashes = accounts.Select(account => StoredHash.Parse(account.PasswordHash, settings.Ceilings)).ToList();
-        var others = hashes
-            .Select(hash => hash switch
-            {
-                Argon2Hash argon2 => new HashCost(argon2.Cost, 0),
-                Pbkdf2Hash pbkdf2 => new HashCost(null, pbkdf2.Iterations),
-                _ => null,
-            })
-            .OfType<HashCost>().Where(cost => !named.Contains(cost)).Select(cost => cost.ToString()).Distinct().Order(StringComparer.Ordinal).ToList();
+        var named = settings.AlsoInUse.Append(settings.Cost).ToHashSet();
+        var hashes = accounts.Select(account => StoredHash.Parse(account.PasswordHash)).ToList();
+        var others = hashes.OfType<ComputedHash>().Select(hash => hash.Cost)
+            .Where(cost => !named.Contains(cost)).Select(cost => cost.Setting).Distinct().Order(StringComparer.Ordinal).ToList();
         var refused = hashes.Count(hash => hash is RefusedHash);
         if (refused > 0)
         {
-            yield return new Finding(Verdict.Warning, $"{refused} of {hashes.Count} are malformed or beyond the ceilings: nobody logs in with them", "give these accounts a new password, or raise HashCeiling__...");
+            yield return new Finding(Verdict.Warning, $"{refused} of {hashes.Count} are malformed or exceed the limits: nobody can log in with them", "give these accounts a new password");
         }
 
         yield return others.Count == 0

@@ -80,7 +80,7 @@ public sealed class UserCommands(
     public async Task<int> ShowAsync(string subdomain, string emailText, CancellationToken cancellation)
     {
         var account = await FindAsync(subdomain, emailText, cancellation);
-        await report.WriteAsync([.. Row(account), ("password", Describe(account.PasswordHash))]);
+        await report.WriteAsync([.. Row(account), ("password", StoredHash.Parse(account.PasswordHash).Description)]);
         return ExitCode.Done;
     }
 
@@ -231,14 +231,6 @@ public sealed class UserCommands(
             throw new OperatorException("Somebody else changed the account just now; look at it and try again.");
         }
     }
-
-    private string Describe(string stored) => StoredHash.Parse(stored, settings.Hashing.Ceilings) switch
-    {
-        Argon2Hash { Cost: var cost } hash => $"{Argon2Hash.Name(hash.Variant)}, {cost.MemoryKib} KiB, {cost.Passes} passes, {cost.Lanes} lanes",
-        Pbkdf2Hash { Iterations: var iterations } => $"pbkdf2_sha256, {iterations} iterations",
-        RefusedHash { Reason: var reason } => $"refused: {reason}",
-        _ => "unusable",
-    };
 
     private static (string, object)[] Row(Account account) =>
     [

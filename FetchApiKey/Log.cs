@@ -10,7 +10,7 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Error, "The account row of partition {Partition} is malformed; its logins are refused")]
     public static partial void AccountRowMalformed(this ILogger log, string partition);
 
-    [LoggerMessage(2, LogLevel.Error, "The password hash of user {UserId} in realm '{Subdomain}' is {Reason}; its logins are refused")]
+    [LoggerMessage(2, LogLevel.Error, "The password hash of user {UserId} in realm '{Subdomain}' was refused ({Reason}); nobody can log in with it")]
     public static partial void StoredHashRefused(this ILogger log, int userId, string subdomain, string reason);
 
     [LoggerMessage(3, LogLevel.Information, "The outdated hash of user {UserId} in realm '{Subdomain}' was left alone: the account changed meanwhile")]

@@ -14,7 +14,7 @@ public enum LoginOutcome
     /// <summary>The account has no password that could be right.</summary>
     PasswordUnusable,
 
-    /// <summary>The stored hash is malformed or beyond the ceilings.</summary>
+    /// <summary>The stored hash is malformed or exceeds the limits.</summary>
     StoredHashRefused,
     AccountMalformed,
 

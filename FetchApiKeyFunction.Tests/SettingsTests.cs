@@ -19,7 +19,6 @@ public sealed class SettingsTests
 
         Assert.Equal(["zulip.example.com", "api.example.com"], settings.ExternalHosts);
         Assert.Equal(new Argon2Cost(102400, 2, 8), settings.Hashing.Cost);
-        Assert.Equal(new HashCeilings { MemoryKib = 262144, Passes = 10, Lanes = 16, Pbkdf2Iterations = 2_000_000 }, settings.Hashing.Ceilings);
         Assert.Equal("Settings", $"{settings}");
         Assert.Equal(TimeSpan.FromSeconds(30), settings.RealmMaxAge);
         Assert.Equal(new GateLimits { MemoryBytes = 0, Slots = 0, LaneThreads = 0, QueueLength = 256, MaxWait = TimeSpan.FromSeconds(5) }, settings.Hashing.Gate);
@@ -183,6 +182,61 @@ public sealed class SettingsTests
                 new ConfigurationBuilder().AddInMemoryCollection([new("AccountStorage", Local), new("ExternalHost", "zulip.example.com")]).Build(),
                 answersRequests: true)).Faults),
             StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("Argon2:memoryKib", "262144", null)]
+    [InlineData("Argon2:memoryKib", "262145", "Argon2__memoryKib: must be a whole number from 64 to 262144")]
+    [InlineData("Argon2:passes", "10", null)]
+    [InlineData("Argon2:passes", "11", "Argon2__passes: must be a whole number from 1 to 10")]
+    [InlineData("Argon2:lanes", "16", null)]
+    [InlineData("Argon2:lanes", "17", "Argon2__lanes: must be a whole number from 1 to 16")]
+    public void A_cost_that_exceeds_the_limits_for_stored_hashes_is_refused(string name, string value, string? fault)
+    {
+        var settings = new[] { ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:memoryMib", "1024"), (name, value) };
+
+        if (fault is null)
+        {
+            Read(settings);
+        }
+        else
+        {
+            Assert.Equal(fault, Assert.Single(Assert.Throws<InvalidSettingsException>(() => Read(settings)).Faults));
+        }
+    }
+
+    [Fact]
+    public void Costs_in_use_are_read_in_the_syntax_of_any_format()
+    {
+        var hashing = Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000")).Hashing;
+
+        Assert.Equal([new Argon2Cost(19456, 2, 1), new Pbkdf2Cost(260_000)], hashing.AlsoInUse);
+        Assert.Equal("19456:2:1,pbkdf2:260000", string.Join(',', hashing.AlsoInUse));
+    }
+
+    [Theory]
+    [InlineData("8:1:2")]
+    [InlineData("262145:1:1")]
+    [InlineData("64:11:1")]
+    [InlineData("1024:1:17")]
+    [InlineData("64:0:1")]
+    [InlineData("64:1:0")]
+    [InlineData("64:1:-1")]
+    [InlineData("2147483647:1:2147483647")]
+    [InlineData("64:1")]
+    [InlineData("64:1:1:1")]
+    [InlineData("pbkdf2:0")]
+    [InlineData("pbkdf2:2000001")]
+    [InlineData("pbkdf2:1:1")]
+    [InlineData("md5:1")]
+    public void A_cost_in_use_of_no_format_or_beyond_the_limits_is_refused(string cost)
+    {
+        var fault = Assert.Throws<InvalidSettingsException>(() => Read(
+            ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:alsoInUse", cost)));
+
+        Assert.Equal(
+            "Hashing__alsoInUse: entry 1 must be KIB:PASSES:LANES or pbkdf2:ITERATIONS within the limits for stored hashes",
+            Assert.Single(fault.Faults));
+    }
 
     private static Settings Read(params (string Name, string Value)[] settings) =>
         Settings.Read(Configuration(settings), answersRequests: true);

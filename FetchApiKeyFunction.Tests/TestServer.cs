@@ -23,7 +23,7 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>Cheap, for the tests that are not about the cost.</summary>
     public static readonly Argon2Cost Cost = new(64, 1, 1);
 
-    public static readonly HashingSettings Hashing = new(Cost, new HashCeilings(), new GateLimits { MemoryBytes = 300L << 20, Slots = 2 }, UseKonscious: false);
+    public static readonly HashingSettings Hashing = new(Cost, new GateLimits { MemoryBytes = 300L << 20, Slots = 2 }, UseKonscious: false);
 
     public static readonly ApiKeySettings Keys = new(
         new Dictionary<string, byte[]> { ["one"] = [.. Enumerable.Repeat((byte)1, 32)] }, "one");

@@ -178,7 +178,7 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
     public async Task CheckStoredAsync(Argon2Cost cost)
     {
         var hashes = await storedHashes();
-        if (hashes.Count == 0 || hashes.Any(hash => StoredHash.Parse(hash, new HashCeilings()) is not Argon2Hash { Variant: FetchApiKey.Argon2.Argon2Variant.Argon2id } argon2 || argon2.Cost != cost))
+        if (hashes.Count == 0 || hashes.Any(hash => StoredHash.Parse(hash) is not Argon2Hash { Variant: FetchApiKey.Argon2.Argon2Variant.Argon2id } argon2 || argon2.Cost != cost))
         {
             throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{name} does not store hashes of {cost}."));
         }

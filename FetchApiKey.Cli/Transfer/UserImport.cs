@@ -14,7 +14,7 @@ namespace FetchApiKey.Cli.Transfer;
 /// and left alone, so that an import which was interrupted is finished by running it again. Of a line that was judged only digests
 /// are kept, less than 200 bytes; of the stored accounts nothing.
 /// </summary>
-public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCeilings ceilings, ApiKeyCipher cipher, OperatorActs acts, TimeProvider time)
+public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, OperatorActs acts, TimeProvider time)
 {
     /// <summary>How often a batch is sent again that met a store which is away or has too much to do.</summary>
     private const int Patience = 5;
@@ -133,9 +133,9 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, HashCei
             return "password: is not an encoded password";
         }
 
-        if (StoredHash.Parse(password, ceilings) is RefusedHash refused)
+        if (StoredHash.Parse(password) is RefusedHash refused)
         {
-            return $"password: is {refused.Reason}";
+            return $"password: {refused.Reason}";
         }
 
         var role = row.Has("role") ? row.Number("role") : Account.Member;

@@ -147,7 +147,10 @@ public sealed class HashingGate : IDisposable
             _laneWorkers.Value?.Dispose();
         }
 
-        _memory.Value?.Dispose();
+        if (_memory.IsValueCreated)
+        {
+            _memory.Value?.Dispose();
+        }
     }
 
     private static long MemoryOf(GateLimits limits) =>

@@ -1,6 +1,5 @@
-// Who checks a password: knows stored hashes and costs, nothing of accounts, limits or HTTP.
+// Checks passwords: knows stored hashes and costs, nothing of accounts, limits or HTTP.
 
-using System.Security.Cryptography;
 using FetchApiKey.Argon2;
 using Microsoft.Extensions.Logging;
 
@@ -17,52 +16,47 @@ public enum PasswordVerdict
 }
 
 /// <summary>What passwords are hashed with.</summary>
-/// <param name="UseKonscious">Konscious in place of our own engine.</param>
-public sealed record HashingSettings(Argon2Cost Cost, HashCeilings Ceilings, GateLimits Gate, bool UseKonscious)
+/// <param name="Cost">Of new hashes.</param>
+/// <param name="UseKonscious">Konscious in place of the built-in engine.</param>
+public sealed record HashingSettings(Argon2Cost Cost, GateLimits Gate, bool UseKonscious)
 {
-    /// <summary>Costs of stored hashes beside <see cref="Cost"/>: every login pays for one hash of each, so that none tells from the time which one it met.</summary>
+    /// <summary>
+    /// Costs of stored hashes beside <see cref="Cost"/>. Every login pays for one hash of each, so that the time does not show
+    /// which of them an account has.
+    /// </summary>
     public IReadOnlyList<HashCost> AlsoInUse { get; init; } = [];
 
     /// <summary>The most memory that a hash of any of the costs takes, in KiB.</summary>
-    public int LargestMemoryKib => AlsoInUse.Select(cost => cost.Argon2?.MemoryKib ?? 0).Append(Cost.MemoryKib).Max();
-}
-
-/// <summary>Argon2, or PBKDF2 of so many iterations.</summary>
-public sealed record HashCost(Argon2Cost? Argon2, int Pbkdf2Iterations)
-{
-    /// <summary>As the setting Hashing__alsoInUse has it.</summary>
-    public override string ToString() => Argon2 is { } argon2
-        ? FormattableString.Invariant($"{argon2.MemoryKib}:{argon2.Passes}:{argon2.Lanes}")
-        : FormattableString.Invariant($"pbkdf2:{Pbkdf2Iterations}");
+    public int LargestMemoryKib => AlsoInUse.Append(Cost).Max(cost => cost.WorkspaceKib);
 }
 
 /// <summary>Verifies against stored hashes, and makes new ones with the configured cost.</summary>
 public sealed class PasswordHasher : IDisposable
 {
     private readonly Argon2Cost _cost;
-    private readonly HashCeilings _ceilings;
     private readonly ILogger _log;
 
-    /// <summary>Chosen and tried on known answers in the background, since that takes as long as some hashes: who wants to hash waits for it.</summary>
+    /// <summary>
+    /// Chosen, and tested on known answers, in the background: that takes as long as some hashes. The first hash waits for it.
+    /// </summary>
     private readonly Task<Engine> _engine;
 
-    /// <summary>The costs every login pays for, the configured one first, and what is hashed where there is nothing to compare with.</summary>
+    /// <summary>What every login pays for, the configured cost first, and what is hashed where there is nothing to compare with.</summary>
     private readonly List<HashCost> _costs;
-    private readonly StoredHash[] _decoys;
+    private readonly ComputedHash[] _decoys;
     private bool _hasWarned;
 
     public PasswordHasher(HashingSettings settings, TimeProvider time, ILogger<PasswordHasher> log)
     {
-        (_cost, _ceilings, _log) = (settings.Cost, settings.Ceilings, log);
+        (_cost, _log) = (settings.Cost, log);
         _engine = Task.Run(() =>
         {
             var argon2 = Choose(settings, log);
-            return new Engine(argon2, new HashingGate(argon2, settings.LargestMemoryKib, _ceilings.MemoryKib, settings.Gate, time, log));
+            var gate = new HashingGate(argon2, settings.LargestMemoryKib, StoredHash.MaxMemoryKib, settings.Gate, time, log);
+            return new Engine(argon2, gate);
         });
-        _costs = [.. settings.AlsoInUse.Prepend(new HashCost(_cost, 0)).Distinct()];
-        _decoys = [.. _costs.Select(cost => cost.Argon2 is { } argon2
-            ? Argon2Hash.NewUntagged(argon2)
-            : (StoredHash)new Pbkdf2Hash(cost.Pbkdf2Iterations, new byte[16], new byte[32]))];
+        _costs = [.. settings.AlsoInUse.Prepend(_cost).Distinct()];
+        _decoys = [.. _costs.Select(cost => cost.NewDecoy())];
     }
 
     /// <summary>Ends when hashes can be computed.</summary>
@@ -79,32 +73,34 @@ public sealed class PasswordHasher : IDisposable
     /// <param name="stored">The password column; null when there is no account.</param>
     /// <returns>The verdict, and for a hash that was refused unread the reason, which is for the operator alone.</returns>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
-    public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(string client, string? stored, TypedPassword password, CancellationToken cancellation)
+    public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(
+        string client, string? stored, TypedPassword password, CancellationToken cancellation)
     {
         var engine = await _engine.WaitAsync(cancellation);
-        var hash = stored is null || password.IsEmpty ? new UnusableHash() : RefuseBeyondUs(StoredHash.Parse(stored, _ceilings), engine);
-        var hashes = (StoredHash[])_decoys.Clone();
-        var place = PlaceOf(hash);
+        var hash = stored is null || password.IsEmpty ? new UnusableHash() : ComputableOrRefused(StoredHash.Parse(stored), engine);
+        var hashes = (ComputedHash[])_decoys.Clone();
+        var computed = hash as ComputedHash;
+        int? place = computed is null ? null : PlaceOf(computed.Cost);
         if (place is { } own)
         {
-            hashes[own] = hash;
+            hashes[own] = computed!;
         }
 
         var isRight = await engine.Gate.RunAsync(
             client,
-            hashes.Max(each => (each as Argon2Hash)?.Cost.MemoryKib ?? 0),
+            hashes.Max(each => each.Cost.WorkspaceKib),
             workspace =>
             {
                 var isRight = false;
                 for (var i = 0; i < hashes.Length; i++)
                 {
-                    isRight |= Matches(engine.Argon2, hashes[i], password, workspace) & i == place;
+                    isRight |= hashes[i].Matches(password, engine.Argon2, workspace) & i == place;
                 }
 
                 return isRight;
             },
             cancellation);
-        return (isRight ? Right((hash as Argon2Hash)?.IsCurrent(_cost) ?? false) : PasswordVerdict.Wrong, (hash as RefusedHash)?.Reason);
+        return (isRight ? Right(computed!.IsCurrent(_cost)) : PasswordVerdict.Wrong, (hash as RefusedHash)?.Reason);
     }
 
     /// <summary>The memory that one hash of so many KiB takes.</summary>
@@ -119,7 +115,7 @@ public sealed class PasswordHasher : IDisposable
         var hash = Argon2Hash.NewUntagged(_cost);
         await engine.Gate.RunAsync(
             client,
-            _cost.MemoryKib,
+            _cost.WorkspaceKib,
             workspace =>
             {
                 engine.Argon2.Derive(hash.Parameters, password.Utf8, hash.Salt, workspace, hash.Tag);
@@ -131,7 +127,7 @@ public sealed class PasswordHasher : IDisposable
 
     public void Dispose()
     {
-        // One that failed to come up has nothing to give back.
+        // An engine that failed to start has nothing to give back.
         ((IAsyncResult)_engine).AsyncWaitHandle.WaitOne();
         if (_engine.IsCompletedSuccessfully)
         {
@@ -139,51 +135,23 @@ public sealed class PasswordHasher : IDisposable
         }
     }
 
-    /// <summary>Where among the hashes of every login this one belongs; null for one that cannot be computed.</summary>
-    private int? PlaceOf(StoredHash hash)
+    /// <summary>Which of the hashes that every login pays for a stored hash of this cost replaces.</summary>
+    private int PlaceOf(HashCost cost)
     {
-        HashCost cost;
-        switch (hash)
-        {
-            case Argon2Hash argon2:
-                cost = new HashCost(argon2.Cost, 0);
-                break;
-            case Pbkdf2Hash pbkdf2:
-                cost = new HashCost(null, pbkdf2.Iterations);
-                break;
-            default:
-                return null;
-        }
-
         var place = _costs.IndexOf(cost);
         if (place < 0 && !Interlocked.Exchange(ref _hasWarned, true))
         {
-            _log.StoredHashOfAnotherCost(cost.ToString());
+            _log.StoredHashOfAnotherCost(cost.Setting);
         }
 
         return Math.Max(place, 0);
     }
 
-    private static bool Matches(IArgon2 engine, StoredHash hash, TypedPassword password, HashingWorkspace workspace)
-    {
-        if (hash is Pbkdf2Hash pbkdf2)
-        {
-            return pbkdf2.Matches(password);
-        }
-
-        var argon2 = (Argon2Hash)hash;
-        Span<byte> tag = stackalloc byte[argon2.Tag.Length];
-        // Konscious throws on an empty password, which is never right, and one byte costs the same as none.
-        engine.Derive(argon2.Parameters, password.IsEmpty ? [0] : password.Utf8, argon2.Salt, workspace, tag);
-        return CryptographicOperations.FixedTimeEquals(tag, argon2.Tag);
-    }
-
-    private static StoredHash RefuseBeyondUs(StoredHash hash, Engine engine) => hash switch
-    {
-        Argon2Hash { Cost: var cost } when !engine.Gate.Fits(cost.MemoryKib) => new RefusedHash("dearer than all the hashing memory together"),
-        Argon2Hash { Version: var version } when !engine.Argon2.Computes(version) => new RefusedHash("of an Argon2 version that Konscious does not compute"),
-        _ => hash,
-    };
+    private static StoredHash ComputableOrRefused(StoredHash hash, Engine engine) =>
+        hash is not ComputedHash computed ? hash
+        : !engine.Gate.Fits(computed.Cost.WorkspaceKib) ? new RefusedHash("needs more memory than there is for hashing")
+        : computed.ReasonNotComputed(engine.Argon2) is { } reason ? new RefusedHash(reason)
+        : hash;
 
     private static IArgon2 Choose(HashingSettings settings, ILogger log)
     {

@@ -1,4 +1,6 @@
-// The formats of a stored password, and the parser that judges a string before anything is allocated for it.
+// What a stored password is: a hash of a registered format, or a reason why there is none.
+
+using FetchApiKey.Argon2;
 
 namespace FetchApiKey.Passwords;
 
@@ -10,48 +12,74 @@ namespace FetchApiKey.Passwords;
 /// pbkdf2_sha256$260000$salt text$padded base64(key)          Django; the salt is hashed as its ASCII text
 /// !anything                                                  unusable: no password matches
 /// </code>
-/// Anything else, or more than <see cref="HashCeilings"/> allow, is a <see cref="RefusedHash"/>.
+/// Anything else, and a hash that exceeds the limits, is a <see cref="RefusedHash"/>.
 /// </summary>
 public abstract record StoredHash
 {
-    /// <summary>Longer than any string the ceilings on salt and tag leave room for.</summary>
+    /// <summary>The formats. A new one is its file, a line here, and its vectors.</summary>
+    public static IReadOnlyList<HashFormat> Formats { get; } = [Argon2Hash.Format, Pbkdf2Hash.Format];
+
+    /// <summary>The most memory that a hash of any format may ask for, in KiB.</summary>
+    public const int MaxMemoryKib = 256 * 1024;
+
+    /// <summary>The longest salt, and the longest tag, of any format.</summary>
+    public const int MaxPartBytes = 128;
+
+    /// <summary>Longer than any string that <see cref="MaxPartBytes"/> leaves room for.</summary>
     private const int MaxLength = 512;
 
-    public static StoredHash Parse(string encoded, HashCeilings ceilings) => encoded switch
+    /// <summary>Never throws. Limits are checked before anything is allocated for a hash.</summary>
+    public static StoredHash Parse(string encoded)
     {
-        { Length: > MaxLength } => new RefusedHash($"longer than {MaxLength} characters"),
-        ['!', ..] => new UnusableHash(),
-        _ when encoded.StartsWith("argon2$", StringComparison.Ordinal) => Argon2Hash.ParsePhc(encoded["argon2".Length..], ceilings),
-        _ when encoded.StartsWith("$argon2", StringComparison.Ordinal) => Argon2Hash.ParsePhc(encoded, ceilings),
-        _ when encoded.StartsWith("pbkdf2_sha256$", StringComparison.Ordinal) => Pbkdf2Hash.ParseDjango(encoded, ceilings),
-        _ => new RefusedHash("of no known format"),
-    };
+        if (encoded.Length > MaxLength)
+        {
+            return new RefusedHash($"longer than {MaxLength} characters");
+        }
+
+        if (encoded.StartsWith('!'))
+        {
+            return new UnusableHash();
+        }
+
+        var format = Formats.FirstOrDefault(each => each.Prefixes.Any(prefix => encoded.StartsWith(prefix, StringComparison.Ordinal)));
+        return format is null ? new RefusedHash("unknown format") : format.Parse(encoded);
+    }
+
+    /// <summary>Format and cost for an operator: nothing of the salt or the tag.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>Sealed, so that no format prints its salt and tag.</summary>
+    public sealed override string ToString() => Description;
 }
 
-/// <summary>A password column that says that nobody may log in with a password.</summary>
-public sealed record UnusableHash : StoredHash;
-
-/// <summary>A malformed hash, or one dearer than the ceilings. The reason quotes nothing of the hash.</summary>
-public sealed record RefusedHash(string Reason) : StoredHash;
-
-/// <summary>
-/// The most that a stored hash may ask for. A row beyond them is refused before memory is taken, so that nobody who
-/// can write a row can fell the process with it.
-/// </summary>
-public sealed record HashCeilings
+/// <summary>A password column that says that no password is accepted for the account.</summary>
+public sealed record UnusableHash : StoredHash
 {
-    /// <summary>Argon2 memory in KiB; 8 to 4194304.</summary>
-    public int MemoryKib { get; init; } = 256 * 1024;
+    public override string Description => "unusable";
+}
 
-    /// <summary>Argon2 passes; 1 to 1000.</summary>
-    public int Passes { get; init; } = 10;
+/// <summary>A hash that is malformed, exceeds the limits, or cannot be computed here. The reason quotes nothing of the hash.</summary>
+public sealed record RefusedHash(string Reason) : StoredHash
+{
+    /// <summary>So that a stored row cannot make the process run out of memory or time.</summary>
+    public const string ExceedsLimits = "exceeds the limits for stored hashes";
 
-    /// <summary>Argon2 lanes; 1 to 255.</summary>
-    public int Lanes { get; init; } = 16;
+    public override string Description => $"refused: {Reason}";
+}
 
-    /// <summary>PBKDF2 iterations; 1 to 100000000.</summary>
-    public int Pbkdf2Iterations { get; init; } = 2_000_000;
+/// <summary>A hash of one of the formats, within the limits.</summary>
+public abstract record ComputedHash : StoredHash
+{
+    public abstract HashCost Cost { get; }
 
-    /// <summary>Salt and tag in bytes, of either algorithm.</summary>
-    public const int Bytes = 128;
+    /// <summary>Whether a hash made today with the configured cost would have the same form and cost.</summary>
+    public virtual bool IsCurrent(Argon2Cost configured) => false;
+
+    /// <summary>Why it cannot be computed with this Argon2, for an operator; null when it can.</summary>
+    internal virtual string? ReasonNotComputed(IArgon2 argon2) => null;
+
+    /// <summary>Computes the hash of the password and compares in constant time. The password may be empty.</summary>
+    /// <param name="argon2">What computes Argon2.</param>
+    /// <param name="workspace">Has at least the memory of <see cref="HashCost.WorkspaceKib"/>.</param>
+    internal abstract bool Matches(TypedPassword password, IArgon2 argon2, HashingWorkspace workspace);
 }

@@ -1,4 +1,4 @@
-// The gate: who waits, who is turned away, who leaves, and what a dear hash is let do.
+// The gate: who waits, who is turned away, who leaves, and what an expensive hash gets.
 
 using FetchApiKey.Passwords;
 using FetchApiKey.Argon2;
@@ -105,7 +105,7 @@ public sealed class HashingGateTests
     [Fact]
     public async Task Who_waits_too_long_is_turned_away_and_its_place_is_free()
     {
-        using var gate = NewGate(slots: 1, queueLength: 1, maxWait: TimeSpan.FromMilliseconds(50));
+        using var gate = NewGate(slots: 1, queueLength: 1, maxWait: TimeSpan.FromMilliseconds(500));
         using var blocker = new Blocker(gate);
 
         await Assert.ThrowsAsync<HashingGateFullException>(() => QuickAsync(gate));
@@ -155,7 +155,7 @@ public sealed class HashingGateTests
     }
 
     [Fact]
-    public async Task A_hash_dearer_than_a_slot_has_the_memory_to_itself_and_nobody_overtakes_it()
+    public async Task A_hash_that_needs_more_than_a_slot_has_the_memory_to_itself_and_none_overtakes_it()
     {
         using var gate = NewGate(slots: 2);
         using var blocker = new Blocker(gate);
@@ -227,13 +227,13 @@ public sealed class HashingGateTests
         Assert.Equal((PasswordVerdict.Right, null), await engine.VerifyAsync("c", hash, password, CancellationToken.None));
         Assert.Equal((PasswordVerdict.Right, null), await konscious.VerifyAsync("c", await engine.HashAsync("c", password, CancellationToken.None), password, CancellationToken.None));
         var (verdict, refused) = await konscious.VerifyAsync("c", "$argon2id$v=16$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", password, CancellationToken.None);
-        Assert.Equal((PasswordVerdict.Wrong, "of an Argon2 version that Konscious does not compute"), (verdict, refused));
+        Assert.Equal((PasswordVerdict.Wrong, "Konscious does not compute this version of Argon2"), (verdict, refused));
     }
 
     [Fact]
     public async Task Costs_that_are_also_in_use_are_verified_and_paid_for_by_every_login()
     {
-        var settings = TestServer.Hashing with { AlsoInUse = [new HashCost(new Argon2Cost(128, 2, 2), 0), new HashCost(null, 1000)] };
+        var settings = TestServer.Hashing with { AlsoInUse = [new Argon2Cost(128, 2, 2), new Pbkdf2Cost(1000)] };
         using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var other = new PasswordHasher(TestServer.Hashing with { Cost = new Argon2Cost(128, 2, 2) }, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var password = TypedPassword.FromText("pässwörd");
@@ -254,14 +254,14 @@ public sealed class HashingGateTests
     }
 
     [Fact]
-    public async Task A_stored_hash_dearer_than_the_memory_of_the_gate_is_refused_like_a_wrong_password()
+    public async Task A_stored_hash_that_needs_more_than_all_the_memory_is_refused_like_a_wrong_password()
     {
         var settings = TestServer.Hashing with { Gate = new GateLimits { MemoryBytes = 128 * 1024, Slots = 2 } };
         using var hasher = new PasswordHasher(settings, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var password = TypedPassword.FromText("abcd1234");
 
         Assert.Equal(
-            (PasswordVerdict.Wrong, "dearer than all the hashing memory together"),
+            (PasswordVerdict.Wrong, "needs more memory than there is for hashing"),
             await hasher.VerifyAsync("c", Organisation.OldHash, password, CancellationToken.None));
     }
 

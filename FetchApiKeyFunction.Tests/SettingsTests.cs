@@ -233,9 +233,9 @@ public sealed class SettingsTests
         var fault = Assert.Throws<InvalidSettingsException>(() => Read(
             ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:alsoInUse", cost)));
 
-        Assert.Equal(
-            "Hashing__alsoInUse: entry 1 must be KIB:PASSES:LANES or pbkdf2:ITERATIONS within the limits for stored hashes",
-            Assert.Single(fault.Faults));
+        var line = Assert.Single(fault.Faults);
+        Assert.StartsWith("Hashing__alsoInUse: entry 1 must be KIB:PASSES:LANES or pbkdf2:ITERATIONS", line, StringComparison.Ordinal);
+        Assert.EndsWith(" within the limits for stored hashes", line, StringComparison.Ordinal);
     }
 
     private static Settings Read(params (string Name, string Value)[] settings) =>

@@ -3,15 +3,10 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
-using System.Text;
 using FetchApiKey.Accounts;
 using FetchApiKey.Cli;
 using FetchApiKey.Telemetry;
 using FetchApiKeyFunction.Tests.Hosts;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace FetchApiKeyFunction.Tests;
 
@@ -31,21 +26,7 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
         var port = Azurite.FreePort();
         using var run = program.Start(
             ["serve", "--port", $"{port}", "--show-telemetry"],
-            new Dictionary<string, string>
-            {
-                ["AccountStorage"] = await SharedAzurite.ConnectionStringAsync(),
-                ["TablePrefix"] = organisation.TablePrefix,
-                ["ExternalHost"] = "127.0.0.1",
-                [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
-                ["Argon2__memoryKib"] = "64",
-                ["Argon2__passes"] = "1",
-                ["Argon2__lanes"] = "1",
-                ["Telemetry__tracePercent"] = "100",
-                ["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.Endpoint,
-                ["OTEL_EXPORTER_OTLP_PROTOCOL"] = "http/protobuf",
-                ["APPLICATIONINSIGHTS_CONNECTION_STRING"] = $"InstrumentationKey={Guid.NewGuid()};IngestionEndpoint={collector.Endpoint}/",
-                ["APPLICATIONINSIGHTS_STATSBEAT_DISABLED"] = "true",
-            });
+            EveryHost.Settings(await SharedAzurite.ConnectionStringAsync(), organisation.TablePrefix, collector.Settings));
         await run.WaitForAsync("Listening on");
         using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
         using var login = await client.PostAsync(
@@ -148,38 +129,4 @@ public sealed class TelemetryTests(Organisation organisation) : IClassFixture<Or
 
     private static Predicate<Dictionary<string, object?>> Is(string outcome, string realm) =>
         taken => (string?)taken["outcome"] == outcome && (string?)taken["realm"] == realm;
-
-    /// <summary>Takes what OTLP sends over HTTP. Names and values are UTF-8 in its protobuf, so they can be looked for as text.</summary>
-    private sealed class Collector : IAsyncDisposable
-    {
-        private readonly ConcurrentQueue<(string Path, string Text)> _received = new();
-        private readonly WebApplication _app;
-
-        private Collector(WebApplication app) => _app = app;
-
-        public string Endpoint => _app.Urls.Single();
-
-        public string All => string.Concat(_received.Select(message => message.Text));
-
-        public static async Task<Collector> StartAsync()
-        {
-            var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-            builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
-            var app = builder.Build();
-            var collector = new Collector(app);
-            app.Run(async context =>
-            {
-                using var body = new MemoryStream();
-                await context.Request.Body.CopyToAsync(body);
-                collector._received.Enqueue((context.Request.Path.Value!, Encoding.UTF8.GetString(body.ToArray())));
-                context.Response.ContentType = "application/x-protobuf";
-            });
-            await app.StartAsync();
-            return collector;
-        }
-
-        public string Received(string path) => string.Concat(_received.Where(message => message.Path == path).Select(message => message.Text));
-
-        public ValueTask DisposeAsync() => _app.DisposeAsync();
-    }
 }

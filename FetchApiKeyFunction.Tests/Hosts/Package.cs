@@ -44,33 +44,32 @@ internal static class Package
     private static bool HasLinker => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
         .Any(folder => File.Exists(Path.Combine(folder, "gcc")) || File.Exists(Path.Combine(folder, "clang")));
 
-    /// <summary>Made once for the whole run, by the first test that needs it.</summary>
+    // Each is made once for the whole run, by the first test that needs it.
     private static readonly Lazy<Task<string>> SharedCustom = new(async () =>
     {
-        var folder = new TemporaryFolder();
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
         if (!HasLinker)
         {
             await DebianPackages.InstallAsync(Linker, "gcc", "libc6-dev");
         }
 
-        var (code, text) = await MakeAsync(ProcessRun.Repository, "custom", folder.Path);
-        Assert.True(code == 0, text);
-        return Path.Combine(folder.Path, "fetch-api-key-custom.zip");
+        return await MakeSharedAsync("custom");
     });
 
-    private static readonly Lazy<Task<TemporaryFolder>> SharedUnpacked = new(async () =>
-    {
-        var folder = await UnpackAsync(await CustomAsync());
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
-        return folder;
-    });
+    private static readonly Lazy<Task<string>> SharedWorker = new(() => MakeSharedAsync("isolated"));
+    private static readonly Lazy<Task<string>> SharedFolder = new(async () => await UnpackSharedAsync(await CustomAsync()));
+    private static readonly Lazy<Task<string>> SharedWorkerFolder = new(async () => await UnpackSharedAsync(await WorkerAsync()));
 
     /// <summary>The custom handler's zip; its bill of materials lies beside it.</summary>
     public static Task<string> CustomAsync() => SharedCustom.Value;
 
-    /// <summary>The same, unpacked once for the whole run.</summary>
-    public static async Task<string> FolderAsync() => (await SharedUnpacked.Value).Path;
+    /// <summary>The worker's zip; its bill of materials lies beside it.</summary>
+    public static Task<string> WorkerAsync() => SharedWorker.Value;
+
+    /// <summary>The custom handler, unpacked.</summary>
+    public static Task<string> FolderAsync() => SharedFolder.Value;
+
+    /// <summary>The worker, unpacked.</summary>
+    public static Task<string> WorkerFolderAsync() => SharedWorkerFolder.Value;
 
     public static async Task<(int Code, string Output)> MakeAsync(string sources, string host, string folder)
     {
@@ -92,5 +91,39 @@ internal static class Package
         var folder = new TemporaryFolder();
         await ZipFile.ExtractToDirectoryAsync(zip, folder.Path);
         return folder;
+    }
+
+    /// <summary>What a checkout has of the packages' sources, and nothing that a build has made.</summary>
+    public static void CopySources(string target)
+    {
+        foreach (var file in Directory.GetFiles(ProcessRun.Repository)
+            .Concat(new[] { "FetchApiKeyFunction", "FetchApiKey", "FetchApiKey.Argon2", "FetchApiKey.Argon2.Avx512", "FetchApiKey.Cli" }
+                .SelectMany(project => Directory.GetFiles(Path.Combine(ProcessRun.Repository, project), "*", SearchOption.AllDirectories))))
+        {
+            var name = Path.GetRelativePath(ProcessRun.Repository, file);
+            if (!name.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
+            {
+                var copied = Path.Combine(target, name);
+                Directory.CreateDirectory(Path.GetDirectoryName(copied)!);
+                File.Copy(file, copied);
+            }
+        }
+    }
+
+    private static async Task<string> MakeSharedAsync(string host)
+    {
+        var folder = KeptFolder(new TemporaryFolder());
+        var (code, text) = await MakeAsync(ProcessRun.Repository, host, folder);
+        Assert.True(code == 0, text);
+        return Path.Combine(folder, $"fetch-api-key-{host}.zip");
+    }
+
+    private static async Task<string> UnpackSharedAsync(string zip) => KeptFolder(await UnpackAsync(zip));
+
+    /// <summary>Kept until the end of the run.</summary>
+    private static string KeptFolder(TemporaryFolder folder)
+    {
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => folder.Dispose();
+        return folder.Path;
     }
 }

@@ -18,6 +18,9 @@ internal sealed class TestedProgram
     /// <summary>That, unless <c>TESTED_PROGRAM</c> names an executable: then tests of the operator's commands and of processes start this one.</summary>
     public static TestedProgram Usual { get; } = Other is { } path ? new(path) : JustInTime;
 
+    /// <summary>The published function app that <c>TESTED_WORKER</c> names: tests start it instead of one that they make.</summary>
+    public static string? OtherWorker => Environment.GetEnvironmentVariable("TESTED_WORKER") is { Length: > 0 } path ? path : null;
+
     /// <summary>What <c>TESTED_PROGRAM</c> names.</summary>
     public static string? Other => Environment.GetEnvironmentVariable("TESTED_PROGRAM") is { Length: > 0 } path ? path : null;
 

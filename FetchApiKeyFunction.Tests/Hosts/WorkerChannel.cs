@@ -1,6 +1,8 @@
 // The gRPC side of a Functions host: one stream to one worker, from its first message to its last.
 
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net.Sockets;
 using System.Text.Json;
 using System.Threading.Channels;
 using FetchApiKeyFunction.Tests.Hosts.Rpc;
@@ -8,48 +10,49 @@ using Grpc.Core;
 
 namespace FetchApiKeyFunction.Tests.Hosts;
 
-/// <summary>What a worker has told of itself, and how it is spoken to.</summary>
-internal sealed class WorkerChannel
+/// <summary>What a worker has said about itself, and what is said to it.</summary>
+/// <param name="folder">Of the published function app.</param>
+/// <param name="log">Takes every message that the worker logs, whole.</param>
+internal sealed class WorkerChannel(string folder, ConcurrentQueue<string> log)
 {
     private readonly Channel<StreamingMessage> _toWorker = Channel.CreateUnbounded<StreamingMessage>();
-    private readonly ConcurrentDictionary<string, TaskCompletionSource<InvocationResponse>> _invocations = new();
-    private readonly TaskCompletionSource<Worker> _loaded = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly string _folder;
-    private readonly ConcurrentQueue<string> _log;
+    private readonly ConcurrentDictionary<string, TaskCompletionSource> _invocations = new();
+    private readonly TaskCompletionSource<Uri> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isGone;
     private Uri? _http;
-    private Worker? _worker;
+    private string _function = "";
     private string _trigger = "";
 
-    /// <param name="folder">Of the published function app.</param>
-    /// <param name="log">Takes every message that the worker logs, whole.</param>
-    public WorkerChannel(string folder, ConcurrentQueue<string> log) => (_folder, _log) = (folder, log);
-
-    /// <summary>The worker, when its function is loaded.</summary>
-    public Task<Worker> Loaded => _loaded.Task;
-
-    /// <param name="Http">Where it listens, or will.</param>
-    internal sealed record Worker(Uri Http, string FunctionId, string Route);
+    /// <summary>Where the worker listens, when its function is loaded and it does.</summary>
+    public Task<Uri> Ready => _ready.Task;
 
     public void Terminate() => Send(new StreamingMessage { WorkerTerminate = new WorkerTerminate() });
 
     /// <summary>Ends when the function has.</summary>
-    public Task<InvocationResponse> InvokeAsync(string invocation, string functionId, string traceParent)
+    /// <param name="traceParent">What the client sent, if anything.</param>
+    public Task InvokeAsync(string invocation, string traceParent)
     {
-        var ended = _invocations[invocation] = new TaskCompletionSource<InvocationResponse>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var ended = _invocations[invocation] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (_isGone)
+        {
+            throw new IOException("The worker is gone.");
+        }
+
         Send(new StreamingMessage
         {
             InvocationRequest = new InvocationRequest
             {
                 InvocationId = invocation,
-                FunctionId = functionId,
-                TraceContext = new RpcTraceContext { TraceParent = traceParent },
+                FunctionId = _function,
+                TraceContext = new RpcTraceContext { TraceParent = TraceOf(traceParent) },
                 InputData = { new ParameterBinding { Name = _trigger, Data = new TypedData { Http = new RpcHttp() } } },
             },
         });
         return ended.Task;
     }
 
-    public async Task ServeAsync(IAsyncStreamReader<StreamingMessage> fromWorker, IServerStreamWriter<StreamingMessage> toWorker, CancellationToken cancellation)
+    public async Task ServeAsync(
+        IAsyncStreamReader<StreamingMessage> fromWorker, IServerStreamWriter<StreamingMessage> toWorker, CancellationToken cancellation)
     {
         var writing = WriteAsync(toWorker, cancellation);
         try
@@ -59,23 +62,31 @@ internal sealed class WorkerChannel
                 Receive(fromWorker.Current);
             }
         }
-        finally
+        catch (IOException)
         {
-            _toWorker.Writer.TryComplete();
-            Forget();
+            // The worker was killed.
         }
 
+        _toWorker.Writer.TryComplete();
         await writing;
     }
 
-    /// <summary>What was in flight when a worker died has no answer.</summary>
+    /// <summary>The worker is dead: what was in flight has no answer.</summary>
     public void Forget()
     {
+        _isGone = true;
+        var gone = new IOException("The worker is gone.");
+        _ready.TrySetException(gone);
         foreach (var (_, invocation) in _invocations)
         {
-            invocation.TrySetException(new IOException("The worker is gone."));
+            invocation.TrySetException(gone);
         }
     }
+
+    /// <summary>The client's trace, or a new one: the host always names one.</summary>
+    private static string TraceOf(string traceParent) => ActivityContext.TryParse(traceParent, null, out _)
+        ? traceParent
+        : $"00-{ActivityTraceId.CreateRandom()}-{ActivitySpanId.CreateRandom()}-00";
 
     private void Send(StreamingMessage message) => _toWorker.Writer.TryWrite(message);
 
@@ -94,13 +105,16 @@ internal sealed class WorkerChannel
             case StreamingMessage.ContentOneofCase.StartStream:
                 Send(new StreamingMessage
                 {
-                    WorkerInitRequest = new WorkerInitRequest { HostVersion = "4.1037.0", WorkerDirectory = _folder, FunctionAppDirectory = _folder },
+                    WorkerInitRequest = new WorkerInitRequest
+                    {
+                        HostVersion = "4.1037.0", WorkerDirectory = folder, FunctionAppDirectory = folder,
+                    },
                 });
                 break;
             case StreamingMessage.ContentOneofCase.WorkerInitResponse:
                 Require(message.WorkerInitResponse.Result);
                 _http = new Uri(message.WorkerInitResponse.Capabilities["HttpUri"]);
-                Send(new StreamingMessage { FunctionsMetadataRequest = new FunctionsMetadataRequest { FunctionAppDirectory = _folder } });
+                Send(new StreamingMessage { FunctionsMetadataRequest = new FunctionsMetadataRequest { FunctionAppDirectory = folder } });
                 break;
             case StreamingMessage.ContentOneofCase.FunctionMetadataResponse:
                 Require(message.FunctionMetadataResponse.Result);
@@ -108,17 +122,17 @@ internal sealed class WorkerChannel
                 break;
             case StreamingMessage.ContentOneofCase.FunctionLoadResponse:
                 Require(message.FunctionLoadResponse.Result);
-                _loaded.TrySetResult(_worker!);
+                _ = WaitForListenerAsync();
                 break;
             case StreamingMessage.ContentOneofCase.InvocationResponse:
                 if (_invocations.TryRemove(message.InvocationResponse.InvocationId, out var invocation))
                 {
-                    invocation.TrySetResult(message.InvocationResponse);
+                    invocation.TrySetResult();
                 }
 
                 break;
             case StreamingMessage.ContentOneofCase.RpcLog:
-                _log.Enqueue(message.RpcLog.ToString());
+                log.Enqueue(message.RpcLog.ToString());
                 break;
         }
     }
@@ -126,16 +140,37 @@ internal sealed class WorkerChannel
     private void Load(RpcFunctionMetadata function)
     {
         using var binding = JsonDocument.Parse(function.RawBindings.Single(raw => raw.Contains("httpTrigger", StringComparison.Ordinal)));
-        _trigger = binding.RootElement.GetProperty("name").GetString()!;
-        _worker = new Worker(_http!, function.FunctionId, binding.RootElement.GetProperty("route").GetString()!);
-        Send(new StreamingMessage { FunctionLoadRequest = new FunctionLoadRequest { FunctionId = function.FunctionId, Metadata = function } });
+        (_function, _trigger) = (function.FunctionId, binding.RootElement.GetProperty("name").GetString()!);
+        Send(new StreamingMessage
+        {
+            FunctionLoadRequest = new FunctionLoadRequest { FunctionId = function.FunctionId, Metadata = function },
+        });
+    }
+
+    /// <summary>The worker says that it is loaded before it listens; the real host tries each request again for a while.</summary>
+    private async Task WaitForListenerAsync()
+    {
+        while (!_isGone)
+        {
+            try
+            {
+                using var connection = new TcpClient();
+                await connection.ConnectAsync(_http!.Host, _http.Port);
+                _ready.TrySetResult(_http);
+                return;
+            }
+            catch (SocketException)
+            {
+                await Task.Delay(5);
+            }
+        }
     }
 
     private void Require(StatusResult result)
     {
         if (result.Status != StatusResult.Types.Status.Success)
         {
-            _loaded.TrySetException(new InvalidOperationException(result.ToString()));
+            _ready.TrySetException(new InvalidOperationException(result.ToString()));
         }
     }
 }

@@ -76,6 +76,8 @@ public sealed class SettingsTests
         Assert.Equal((isOnAzure, isOnAzure), (alone.IsOnAzure, besides.IsOnAzure));
         Assert.Equal([host], alone.ExternalHosts);
         Assert.Equal(["chat.example.com"], besides.ExternalHosts);
+        Assert.Equal(isOnAzure, Record.Exception(() =>
+            Read(("AccountStorage", Local), ("WEBSITE_HOSTNAME", name), ("DevelopmentLogin", "true"))) is InvalidSettingsException);
     }
 
     [Fact]

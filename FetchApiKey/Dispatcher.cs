@@ -83,7 +83,7 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
 
     /// <summary>
     /// A span for the request, in the trace that the Functions host began. Without that host the header is a client's word, and
-    /// the trace begins here.
+    /// the trace begins here. The trace state is a client's word everywhere, and would be exported with every span.
     /// </summary>
     private Activity? StartSpan(HttpRequest request, Endpoint? endpoint, string invocation)
     {
@@ -105,7 +105,7 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
         var parent = default(ActivityContext);
         if (host.IsFunctionsHost)
         {
-            ActivityContext.TryParse(request.Headers.TraceParent, request.Headers.TraceState, isRemote: true, out parent);
+            ActivityContext.TryParse(request.Headers.TraceParent, traceState: null, isRemote: true, out parent);
         }
 
         var span = Instruments.Spans.StartActivity($"{method} {route}", ActivityKind.Server, parent);

@@ -63,11 +63,18 @@ public static class EndpointServer
     {
         await using var disposal = app;
         var startUp = app.Services.GetRequiredService<StartUp>();
-        await app.StartAsync(cancellation);
-        await startUp.Ready.WaitAsync(cancellation);
-        if (startUp.Fault is null)
+        try
         {
-            onListening(app.Urls.First());
+            await app.StartAsync(cancellation);
+            await startUp.Ready.WaitAsync(cancellation);
+            if (startUp.Fault is null)
+            {
+                onListening(app.Urls.First());
+            }
+        }
+        catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+        {
+            // Told to stop before it was ready: an end like any other that was asked for.
         }
 
         await app.WaitForShutdownAsync(cancellation);

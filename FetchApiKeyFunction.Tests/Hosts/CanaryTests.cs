@@ -37,11 +37,10 @@ public sealed class CanaryTests(EveryHost hosts)
         var account = await AddAccountAsync();
         var spoofed = Guid.NewGuid().ToString();
         await using var collector = await Collector.StartAsync();
-        await using var host = await hosts.StartAsync(kind, [.. collector.Settings, .. isVerbose ? Verbose : []]);
+        await using var host = await StartAndFailAsync(kind, [.. collector.Settings, .. isVerbose ? Verbose : []]);
 
         await SendAsync(host, CanaryRequests.All(account, spoofed));
         await SendRawAsync(host);
-        await FailAsync(host);
         await EndAsync(host);
 
         var (printed, logged) = (host.Process.Printed, string.Join('\n', host.Log));
@@ -84,6 +83,23 @@ public sealed class CanaryTests(EveryHost hosts)
         return new CanaryAccount(email, password, token.Reveal());
     }
 
+    /// <summary>The first request meets a stored value that makes it fail with an exception.</summary>
+    private async Task<IEndpointHost> StartAndFailAsync(HostKind kind, (string, string)[] settings)
+    {
+        var realms = hosts.Organisation.Tables.Realms;
+        await realms.UpsertEntityAsync(new TableEntity(Realm.Partition, Realm.RowKey("broken")) { ["IsActive"] = Canary.Text });
+        try
+        {
+            var host = await hosts.StartAsync(kind, settings);
+            Assert.Equal(500, (await host.LogInAsync($"{Canary.Text}@zulip.com", Canary.Text)).Status);
+            return host;
+        }
+        finally
+        {
+            await realms.DeleteEntityAsync(Realm.Partition, Realm.RowKey("broken"));
+        }
+    }
+
     private static async Task SendAsync(IEndpointHost host, IEnumerable<WireCase> requests)
     {
         using var client = new HttpClient();
@@ -114,21 +130,6 @@ public sealed class CanaryTests(EveryHost hosts)
             {
                 // An end of the connection is an answer, too.
             }
-        }
-    }
-
-    /// <summary>A stored value that makes a request fail with an exception.</summary>
-    private async Task FailAsync(IEndpointHost host)
-    {
-        var realms = hosts.Organisation.Tables.Realms;
-        await realms.UpsertEntityAsync(new TableEntity(Realm.Partition, Realm.RowKey("broken")) { ["IsActive"] = Canary.Text });
-        try
-        {
-            Assert.Equal(500, (await host.LogInAsync($"{Canary.Text}@zulip.com", Canary.Text)).Status);
-        }
-        finally
-        {
-            await realms.DeleteEntityAsync(Realm.Partition, Realm.RowKey("broken"));
         }
     }
 

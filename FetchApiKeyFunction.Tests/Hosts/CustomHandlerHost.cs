@@ -96,7 +96,7 @@ internal sealed class CustomHandlerHost : IEndpointHost
             {
                 if (run.HasExited)
                 {
-                    throw new IOException("The handler ended before it listened.");
+                    throw new IOException($"The handler ended before it listened: {run.Output}");
                 }
 
                 await Task.Delay(25, limit.Token);

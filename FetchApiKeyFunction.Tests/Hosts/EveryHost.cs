@@ -70,12 +70,11 @@ public sealed class EveryHost : IAsyncLifetime
     {
         var settings = OperatorDesk.VariablesOf(OperatorDesk.Environment(connection, tablePrefix));
         settings["ExternalHost"] = "zulip.example.com,127.0.0.1";
-        settings["RealmCacheSeconds"] = "0";
         settings["CorsAllowedOrigins"] = WebOrigin;
         settings["Jwt__portal__realms"] = "@";
         settings["Jwt__portal__key"] = WireCases.TokenSecret;
         settings["Jwt__portal__algorithms"] = "HS256";
-        foreach (var limit in new[] { "perAccount", "perAccountDaily", "perAddress", "perSharedAddress" })
+        foreach (var limit in new[] { "perAccount", "perAddress" })
         {
             settings[$"AttemptLimit__{limit}"] = "1000";
         }

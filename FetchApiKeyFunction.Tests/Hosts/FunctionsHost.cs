@@ -45,7 +45,7 @@ internal sealed class FunctionsHost : IEndpointHost
             ["FUNCTIONS_WORKER_RUNTIME"] = "dotnet-isolated",
         };
         _channel = new WorkerChannel(folder, _log);
-        Process = new SupervisedProcess(StartWorker, () => _channel.Forget());
+        Process = new SupervisedProcess(StartWorker, () => _channel.Forget(Process!.Current.Output));
         _front = new HostFront("x-ms-invocation-id", InvokeAsync);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>

@@ -93,16 +93,21 @@ public sealed class HostStartTests(EveryHost hosts)
     [MemberData(nameof(EveryHost.Kinds), MemberType = typeof(EveryHost))]
     public async Task A_realm_that_cannot_be_read_fails_logins_and_does_not_end_it(HostKind kind)
     {
-        var (storage, tables) = await NewTablesAsync();
-        await tables.Realms.UpsertEntityAsync(new TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
-        await using var host = await EveryHost.CreateAsync(kind, EveryHost.Settings(storage.ConnectionString!, storage.TablePrefix));
+        var tables = await SharedAzurite.NewTablesAsync();
+        await tables.Realms.AddEntityAsync(new TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
+        var settings = EveryHost.Settings(await SharedAzurite.ConnectionStringAsync(), tables.Realms.Name[..^"realms".Length]);
+        await using var host = await EveryHost.CreateAsync(kind, settings);
         await host.StartAsync();
         await host.WaitUntilReadyAsync();
-        Assert.Equal(500, (await host.LogInAsync()).Status);
+        var failed = await host.LogInAsync();
+        Assert.Equal((500, TestServer.Golden("E17")), (failed.Status, failed.Body));
 
+        // Realms that could not be read are read again, and then there is none.
         await tables.Realms.DeleteEntityAsync(Realm.Partition, Realm.RowKey("acme"));
 
-        Assert.Equal(200, (await host.LogInAsync()).Status);
+        using var client = new HttpClient { BaseAddress = host.Origin, DefaultRequestHeaders = { Host = TestServer.RootHost } };
+        var settingsWithoutRealm = await client.GetStringAsync(new Uri("/api/v1/server_settings", UriKind.Relative));
+        Assert.Equal(TestServer.Golden("settings-no-realm"), settingsWithoutRealm);
         Assert.Equal(1, host.Process.Starts);
     }
 

@@ -1,13 +1,8 @@
-// Both hosts as they are deployed, and the demo as a newcomer starts it.
+// The packaged custom handler as it is deployed, an operator's login to cloud storage, and the demo as a newcomer starts it.
 
-using System.Reflection;
-using System.Text;
 using System.Text.Json;
 using FetchApiKey.Accounts;
-using FetchApiKey.Attempts;
 using FetchApiKey.Cli;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKeyFunction.Tests.Hosts;
 
@@ -19,28 +14,23 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     // ---- The custom handler ----
 
     [PackageFact]
-    public async Task The_packaged_custom_handler_serves_as_the_Functions_host_starts_it_and_passes_the_probe()
+    public async Task The_packaged_custom_handler_is_deployable_passes_the_probe_and_is_restarted()
     {
-        using var folder = await Package.UnpackAsync(await Package.CustomAsync());
-        var tables = await NewTablesAsync();
-        AssertDeployable(folder.Path, hasCustomHandler: true);
-        var function = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(folder.Path, "FetchApiKey", "function.json"))).RootElement;
-        Assert.Equal(["httpTrigger", "http"], function.GetProperty("bindings").EnumerateArray().Select(binding => binding.GetProperty("type").GetString()));
-        Assert.False(function.GetProperty("bindings")[0].TryGetProperty("methods", out _));
+        AssertDeployable(await Package.FolderAsync());
+        await using var host = await StartHandlerAsync(await NewTablesAsync());
 
-        var port = Azurite.FreePort();
-        await using var front = await FrontEnd.StartAsync(new Uri($"http://127.0.0.1:{port}"));
-        using var client = new HttpClient { BaseAddress = front.Origin };
-        using (var handler = await StartHandlerAsync(folder.Path, port, tables))
+        var probe = await ProbeAsync(host.Origin);
+        Assert.True(probe.Code == ExitCode.Done, probe.Output);
+        host.Process.Current.Kill();
+
+        using var client = new HttpClient { BaseAddress = host.Origin };
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (await LogInAsync(client) != DocumentedAnswer)
         {
-            var probe = await ProbeAsync(folder.Path, front.Origin);
-            Assert.True(probe.Code == ExitCode.Done, probe.Output);
-            Assert.Equal(DocumentedAnswer, await LogInAsync(client));
-            handler.Kill();
+            await Task.Delay(25, limit.Token);
         }
 
-        using var restarted = await StartHandlerAsync(folder.Path, port, tables);
-        Assert.Equal(DocumentedAnswer, await LogInAsync(client));
+        Assert.Equal(2, host.Process.Starts);
     }
 
     [PackageTheory]
@@ -49,104 +39,20 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
     [InlineData("tables without a realm", "server-settings refused-login attempt-limit")]
     public async Task The_probe_names_what_fails_of_a_broken_deployment(string fault, string failing)
     {
-        using var folder = await Package.UnpackAsync(await Package.CustomAsync());
-        var port = Azurite.FreePort();
-        await using var front = await FrontEnd.StartAsync(new Uri($"http://127.0.0.1:{port}"));
-        var tables = await NewTablesAsync(withRealm: fault != "tables without a realm");
-        using var handler = await StartHandlerAsync(folder.Path, port, tables, fault == "the name of another host" ? "chat.example.org" : "127.0.0.1");
+        await using var host = await StartHandlerAsync(
+            await NewTablesAsync(withRealm: fault != "tables without a realm"),
+            fault == "the name of another host" ? "chat.example.org" : "127.0.0.1");
         if (fault == "an ended process")
         {
-            handler.Kill();
+            await host.StopProcessAsync();
         }
 
-        var probe = await ProbeAsync(folder.Path, front.Origin);
+        var probe = await ProbeAsync(host.Origin);
 
         Assert.Equal(ExitCode.Refused, probe.Code);
         Assert.Equal(failing, string.Join(' ', probe.Output.Split('\n')
             .Where(line => line.Contains("\"outcome\":\"failed\"", StringComparison.Ordinal))
             .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("check").GetString())));
-    }
-
-    [Fact]
-    public async Task A_custom_handler_with_faulty_settings_ends_and_names_them()
-    {
-        using var handler = TestedProgram.Usual.Start([], new Dictionary<string, string>
-        {
-            ["FUNCTIONS_CUSTOMHANDLER_PORT"] = "1",
-            ["AccountStorage"] = "nonsense",
-            ["ExternalHost"] = "",
-        });
-
-        Assert.Equal(ExitCode.BadSettings, await handler.ExitCodeAsync());
-        Assert.Contains("AccountStorage: ", handler.Output, StringComparison.Ordinal);
-        Assert.Contains("ExternalHost: ", handler.Output, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_custom_handler_without_its_tables_lets_nobody_in_and_ends_naming_them()
-    {
-        var port = Azurite.FreePort();
-        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(port, await SharedAzurite.NewStorageAsync()));
-        var statuses = await KnockAsync(port, client => StatusAsync(client, "abcd1234"), () => handler.HasExited);
-
-        Assert.All(statuses, status => Assert.Equal(503, status));
-        Assert.Equal(ExitCode.BadSettings, await handler.ExitCodeAsync());
-        Assert.All(new[] { "realms", "accounts", "userids", "attempts", "audit" }, table => Assert.Contains(table, handler.Output, StringComparison.Ordinal));
-        Assert.DoesNotContain("Listening", handler.Output, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_custom_handler_that_could_not_ask_for_its_tables_ends_as_soon_as_it_hears_that_there_are_none()
-    {
-        var (proxy, connection) = await FaultProxy.StartAsync();
-        await using var _ = proxy;
-        proxy.Fault = StorageFault.Reset;
-        var storage = new StorageSettings { ConnectionString = connection, TablePrefix = (await SharedAzurite.NewStorageAsync()).TablePrefix };
-        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(Azurite.FreePort(), storage));
-        await handler.WaitForAsync("Listening on");
-        Assert.Contains("could not be asked for its tables at start", handler.Output, StringComparison.Ordinal);
-
-        proxy.Fault = StorageFault.None;
-
-        Assert.Equal(ExitCode.BadSettings, await handler.ExitCodeAsync());
-        Assert.Contains($"{storage.TablePrefix}accounts", handler.Output, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task A_realm_that_cannot_be_read_is_each_login_s_trouble_and_does_not_end_the_process()
-    {
-        var storage = await NewTablesAsync();
-        var tables = AccountTables.Open(storage);
-        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
-        var port = Azurite.FreePort();
-        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(port, storage));
-        await handler.WaitForAsync("Listening on");
-        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-        Assert.Equal(500, await StatusAsync(client, "abcd1234"));
-
-        // What could not be read was not kept, so the next login reads again.
-        await tables.Realms.DeleteEntityAsync(Realm.Partition, Realm.RowKey("acme"));
-
-        Assert.Equal(200, await StatusAsync(client, "abcd1234"));
-    }
-
-    [Fact]
-    public async Task A_login_that_comes_the_moment_the_port_accepts_is_judged_like_any_other()
-    {
-        var port = Azurite.FreePort();
-        using var handler = ProcessRun.Start("dotnet", [AppAssembly], EnvironmentOf(port, await NewTablesAsync()));
-        var isAnswered = false;
-        var statuses = await KnockAsync(
-            port,
-            async client =>
-            {
-                var both = await Task.WhenAll(StatusAsync(client, "abcd1234"), StatusAsync(client, "wrong"));
-                isAnswered = true;
-                return (both[0] * 1000) + both[1];
-            },
-            () => isAnswered || handler.HasExited);
-
-        Assert.Equal([200401], statuses);
     }
 
     // ---- The operator ----
@@ -187,7 +93,7 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         for (var start = 0; start < 2; start++)
         {
             var port = Azurite.FreePort();
-            var (program, arguments) = ProcessRun.Interruptible("dotnet", AppAssembly, "local", "--port", $"{port}", "--data", data.Path);
+            var (program, arguments) = ProcessRun.Interruptible("dotnet", TestedProgram.Assembly, "local", "--port", $"{port}", "--data", data.Path);
             using var local = ProcessRun.Start(program, arguments);
             await local.WaitForAsync($"Listening on http://localhost:{port}");
             using var client = new HttpClient { BaseAddress = new Uri($"http://localhost:{port}") };
@@ -206,8 +112,6 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         }
     }
 
-    private static string AppAssembly => Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll");
-
     private async Task<StorageSettings> NewTablesAsync(bool withRealm = true)
     {
         var storage = await SharedAzurite.NewStorageAsync();
@@ -223,69 +127,14 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         return storage;
     }
 
-    /// <summary>As the Functions host does it: its variables, its working directory, and `GET /` every 25 ms until anything answers.</summary>
-    private static async Task<ProcessRun> StartHandlerAsync(string folder, int port, StorageSettings storage, string externalHost = "127.0.0.1")
+    private static async Task<CustomHandlerHost> StartHandlerAsync(StorageSettings storage, string externalHost = "127.0.0.1")
     {
-        var handler = ProcessRun.Start(
-            Path.Combine(folder, "fetch-api-key"), [], folder: folder, environment: EnvironmentOf(port, storage, externalHost));
-        using var client = new HttpClient();
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        while (true)
-        {
-            try
-            {
-                using var answer = await client.GetAsync(new Uri($"http://127.0.0.1:{port}/"), limit.Token);
-                return handler;
-            }
-            catch (HttpRequestException)
-            {
-                Assert.False(handler.HasExited, handler.Output);
-                await Task.Delay(25, limit.Token);
-            }
-        }
-    }
-
-    private static Dictionary<string, string> EnvironmentOf(int port, StorageSettings storage, string externalHost = "127.0.0.1") => new()
-    {
-        ["FUNCTIONS_CUSTOMHANDLER_PORT"] = $"{port}",
-        ["ASPNETCORE_URLS"] = "http://127.0.0.1:1",
-        ["AccountStorage"] = storage.ConnectionString!,
-        ["TablePrefix"] = storage.TablePrefix,
-        ["ExternalHost"] = externalHost,
-        [TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value,
-        ["Argon2__memoryKib"] = "64",
-        ["Argon2__passes"] = "1",
-        ["Argon2__lanes"] = "1",
-    };
-
-    /// <summary>Sends without a pause until told to stop, and gives what was answered; while nobody listens, or the process ends, nothing is.</summary>
-    private static async Task<List<int>> KnockAsync(int port, Func<HttpClient, Task<int>> send, Func<bool> isOver)
-    {
-        using var client = new HttpClient { BaseAddress = new Uri($"http://127.0.0.1:{port}") };
-        using var limit = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        var answers = new List<int>();
-        while (!isOver())
-        {
-            limit.Token.ThrowIfCancellationRequested();
-            try
-            {
-                answers.Add(await send(client));
-            }
-            catch (HttpRequestException)
-            {
-                // Not there yet, or not any more.
-                await Task.Delay(1, limit.Token);
-            }
-        }
-
-        return answers;
-    }
-
-    private static async Task<int> StatusAsync(HttpClient client, string password)
-    {
-        using var form = TestServer.Form(("username", "iago@zulip.com"), ("password", password));
-        using var answer = await client.PostAsync(new Uri("/api/v1/fetch_api_key", UriKind.Relative), form);
-        return (int)answer.StatusCode;
+        var environment = OperatorDesk.VariablesOf(OperatorDesk.Environment(storage.ConnectionString!, storage.TablePrefix));
+        environment["ExternalHost"] = externalHost;
+        var host = new CustomHandlerHost(await TestedProgram.PackagedAsync(), environment);
+        await host.StartAsync();
+        await host.WaitUntilReadyAsync();
+        return host;
     }
 
     private static async Task<string> LogInAsync(HttpClient client)
@@ -295,26 +144,25 @@ public sealed class HostTests(Organisation organisation) : IClassFixture<Organis
         return await answer.Content.ReadAsStringAsync();
     }
 
-    private static async Task<(int Code, string Output)> ProbeAsync(string folder, Uri origin)
+    private static async Task<(int Code, string Output)> ProbeAsync(Uri origin)
     {
-        using var probe = ProcessRun.Start(Path.Combine(folder, "fetch-api-key"), ["probe", origin.ToString(), "--json"]);
+        using var probe = (await TestedProgram.PackagedAsync()).Start(["probe", origin.ToString(), "--json"]);
         return (await probe.ExitCodeAsync(), probe.Output);
     }
 
-    private static void AssertDeployable(string folder, bool hasCustomHandler)
+    private static void AssertDeployable(string folder)
     {
         var host = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "host.json"))).RootElement;
         Assert.Equal("2.0", host.GetProperty("version").GetString());
         Assert.Equal("api", host.GetProperty("extensions").GetProperty("http").GetProperty("routePrefix").GetString());
-        Assert.Equal(hasCustomHandler, host.TryGetProperty("customHandler", out var handler));
-        if (hasCustomHandler)
-        {
-            Assert.True(handler.GetProperty("enableProxyingHttpRequest").GetBoolean());
-            Assert.False(handler.TryGetProperty("enableForwardingHttpRequest", out _));
-            Assert.True(File.Exists(Path.Combine(folder, handler.GetProperty("description").GetProperty("defaultExecutablePath").GetString()!)));
-        }
-
-        var names = Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file)).ToList();
-        Assert.DoesNotContain(names, name => name.Contains("local.settings", StringComparison.Ordinal) || name.Contains("azurite", StringComparison.OrdinalIgnoreCase));
+        var handler = host.GetProperty("customHandler");
+        Assert.True(handler.GetProperty("enableProxyingHttpRequest").GetBoolean());
+        Assert.False(handler.TryGetProperty("enableForwardingHttpRequest", out _));
+        var executable = handler.GetProperty("description").GetProperty("defaultExecutablePath").GetString()!;
+        Assert.True(File.Exists(Path.Combine(folder, executable)));
+        var function = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "FetchApiKey", "function.json"))).RootElement;
+        var bindings = function.GetProperty("bindings").EnumerateArray().ToList();
+        Assert.Equal(["httpTrigger", "http"], bindings.Select(binding => binding.GetProperty("type").GetString()));
+        Assert.False(bindings[0].TryGetProperty("methods", out _));
     }
 }

@@ -13,16 +13,22 @@ public sealed class PackageTests
     private const int FileMode = 0b1_000_000_110_100_100;
 
     [PackageFact]
-    public async Task Another_checkout_with_a_developers_files_in_it_gives_the_same_bytes()
+    public async Task Another_checkout_with_a_developers_files_in_it_gives_the_same_custom_handler() =>
+        await AssertSameBytesAsync("custom", await Package.CustomAsync());
+
+    [Fact]
+    public async Task Another_checkout_with_a_developers_files_in_it_gives_the_same_worker() =>
+        await AssertSameBytesAsync("isolated", await Package.WorkerAsync());
+
+    private static async Task AssertSameBytesAsync(string host, string first)
     {
         using var copy = new TemporaryFolder();
         var sources = Path.Combine(copy.Path, "a checkout, with a longer path");
-        CopySources(sources);
+        Package.CopySources(sources);
         await File.WriteAllTextAsync(Path.Combine(sources, "local.settings.json"), "{}");
         await File.WriteAllTextAsync(Path.Combine(sources, "FetchApiKey.Cli", "__azurite_db_table__.json"), "{}");
-        var first = await Package.CustomAsync();
 
-        var (code, text) = await Package.MakeAsync(sources, "custom", Path.Combine(copy.Path, "packages"));
+        var (code, text) = await Package.MakeAsync(sources, host, Path.Combine(copy.Path, "packages"));
 
         Assert.True(code == 0, text);
         var second = Path.Combine(copy.Path, "packages", Path.GetFileName(first));
@@ -35,7 +41,7 @@ public sealed class PackageTests
     public async Task A_package_that_is_not_as_the_lock_file_has_it_is_refused()
     {
         using var copy = new TemporaryFolder();
-        CopySources(copy.Path);
+        Package.CopySources(copy.Path);
         var locked = Path.Combine(copy.Path, "FetchApiKey.Cli", "packages.ahead-of-time.lock.json");
         var text = await File.ReadAllTextAsync(locked);
         using var packages = JsonDocument.Parse(text);
@@ -59,7 +65,7 @@ public sealed class PackageTests
         Assert.Equal(["FetchApiKey/function.json", "fetch-api-key", "glibc-hwcaps/x86-64-v4/libfetch-api-key-avx512.so", "host.json"], names);
         Assert.Equal(["fetch-api-key"], zip.Entries.Where(entry => Mode(entry) == ProgramMode).Select(entry => entry.FullName));
         Assert.All(zip.Entries, entry => Assert.True(Mode(entry) is ProgramMode or FileMode, $"{entry.FullName}: {Mode(entry)}"));
-        AssertHost(zip, hasCustomHandler: true);
+        Assert.True(Read(zip.GetEntry("host.json")!).TryGetProperty("customHandler", out _));
     }
 
     [PackageFact]
@@ -73,16 +79,13 @@ public sealed class PackageTests
     [Fact]
     public async Task The_workers_zip_holds_what_its_host_needs_and_no_more()
     {
-        using var copy = new TemporaryFolder();
-        CopySources(copy.Path);
-        var (code, text) = await Package.MakeAsync(copy.Path, "isolated", Path.Combine(copy.Path, "packages"));
-        Assert.True(code == 0, text);
-        var path = Path.Combine(copy.Path, "packages", "fetch-api-key-isolated.zip");
+        var path = await Package.WorkerAsync();
         await using var zip = await ZipFile.OpenReadAsync(path);
-        var names = zip.Entries.Select(entry => entry.FullName).ToHashSet();
-        Assert.Empty(new[] { "FetchApiKeyFunction.dll", "functions.metadata", "host.json", "worker.config.json", ".azurefunctions/function.deps.json" }.Except(names));
-        Assert.DoesNotContain(names, name => name.StartsWith("FetchApiKey/", StringComparison.Ordinal) || name.EndsWith(".pdb", StringComparison.Ordinal));
-        AssertHost(zip, hasCustomHandler: false);
+
+        Assert.Single(zip.Entries.Select(entry => entry.LastWriteTime.DateTime).Distinct());
+        Assert.All(zip.Entries, entry => Assert.Equal(FileMode, Mode(entry)));
+        Assert.DoesNotContain(zip.Entries, entry => entry.FullName.EndsWith(".pdb", StringComparison.Ordinal));
+        FunctionAppFolder.AssertRunnable(await Package.WorkerFolderAsync());
         await AssertBillAsync(path, PublishedPackages(zip));
     }
 
@@ -141,13 +144,6 @@ public sealed class PackageTests
             .Order(StringComparer.Ordinal),
     ];
 
-    private static void AssertHost(ZipArchive zip, bool hasCustomHandler)
-    {
-        var host = Read(zip.GetEntry("host.json")!);
-        Assert.Equal("2.0", host.GetProperty("version").GetString());
-        Assert.Equal(hasCustomHandler, host.TryGetProperty("customHandler", out _));
-    }
-
     private static JsonElement Read(ZipArchiveEntry entry)
     {
         using var stream = entry.Open();
@@ -165,21 +161,5 @@ public sealed class PackageTests
         using var run = ProcessRun.Start("dotnet", arguments);
         Assert.Equal(0, await run.ExitCodeAsync());
         return run.Output;
-    }
-
-    private static void CopySources(string target)
-    {
-        foreach (var file in Directory.GetFiles(ProcessRun.Repository)
-            .Concat(new[] { "FetchApiKeyFunction", "FetchApiKey", "FetchApiKey.Argon2", "FetchApiKey.Argon2.Avx512", "FetchApiKey.Cli" }
-                .SelectMany(project => Directory.GetFiles(Path.Combine(ProcessRun.Repository, project), "*", SearchOption.AllDirectories))))
-        {
-            var name = Path.GetRelativePath(ProcessRun.Repository, file);
-            if (!name.Split(Path.DirectorySeparatorChar).Any(part => part is "bin" or "obj"))
-            {
-                var copied = Path.Combine(target, name);
-                Directory.CreateDirectory(Path.GetDirectoryName(copied)!);
-                File.Copy(file, copied);
-            }
-        }
     }
 }

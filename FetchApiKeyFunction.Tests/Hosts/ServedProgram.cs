@@ -44,7 +44,7 @@ internal sealed class ServedProgram : IEndpointHost
             {
                 if (Process.Current.HasExited)
                 {
-                    throw new IOException("The program ended before it listened.");
+                    throw new IOException($"The program ended before it listened: {Process.Current.Output}");
                 }
 
                 await Task.Delay(1, limit.Token);

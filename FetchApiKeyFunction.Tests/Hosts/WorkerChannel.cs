@@ -35,7 +35,7 @@ internal sealed class WorkerChannel(string folder, ConcurrentQueue<string> log)
         var ended = _invocations[invocation] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         if (_isGone)
         {
-            throw new IOException("The worker is gone.");
+            throw new IOException("The worker ended.");
         }
 
         Send(new StreamingMessage
@@ -71,11 +71,11 @@ internal sealed class WorkerChannel(string folder, ConcurrentQueue<string> log)
         await writing;
     }
 
-    /// <summary>The worker is dead: what was in flight has no answer.</summary>
-    public void Forget()
+    /// <summary>The worker has ended: what was in flight has no answer.</summary>
+    public void Forget(string printed)
     {
         _isGone = true;
-        var gone = new IOException("The worker is gone.");
+        var gone = new IOException($"The worker ended: {printed}");
         _ready.TrySetException(gone);
         foreach (var (_, invocation) in _invocations)
         {

@@ -97,6 +97,20 @@ public sealed unsafe partial class HashingMemory : IDisposable
     /// <summary>The protections that the system refused, in words for a log.</summary>
     public IReadOnlyList<string> Unprotected { get; }
 
+    /// <summary>
+    /// Has the system back the kept part with memory now, where locking has not done so: the first hashes need not wait for page faults, and
+    /// memory that the system does not have is missed here.
+    /// </summary>
+    // SAFETY: writes zeros within the kept part, before any hash runs in it.
+    public void Touch()
+    {
+        const int page = 4096;
+        for (var offset = 0L; offset < _keptBytes; offset += page)
+        {
+            Start[offset] = 0;
+        }
+    }
+
     /// <summary>Gives everything back to the system. No hash may run in this memory meanwhile.</summary>
     // SAFETY: frees once, what the constructor took; Start refuses to give the pointer out afterwards.
     public void Dispose()

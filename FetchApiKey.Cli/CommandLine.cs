@@ -400,7 +400,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     {
         var (settings, tables) = Open(forAll);
         return new UserCommands(
-            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptLimiter(tables, time), ActsOf(arguments, settings, tables), settings,
+            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptTable(tables, time, Microsoft.Extensions.Logging.Abstractions.NullLogger<AttemptTable>.Instance), ActsOf(arguments, settings, tables), settings,
             new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ConfirmationFor(arguments), ReportFor(arguments, output), time);
     }
 

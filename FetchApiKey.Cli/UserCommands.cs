@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace FetchApiKey.Cli;
 
 public sealed class UserCommands(
-    RealmStore realms, AccountStore accounts, AttemptLimiter limiter, OperatorActs acts, Settings settings, PasswordPrompt prompt,
+    RealmStore realms, AccountStore accounts, AttemptTable attempts, OperatorActs acts, Settings settings, PasswordPrompt prompt,
     Confirmation confirmation, Report report, TimeProvider time)
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
@@ -160,7 +160,7 @@ public sealed class UserCommands(
         await RequireRealmAsync(subdomain, cancellation);
         var email = Parse(emailText);
         await acts.RecordAsync(subdomain, email, userId: null, cancellation);
-        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        await attempts.DeleteAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
         await report.WriteAsync(("realm", subdomain), ("email", email.Text), ("is_locked", false));
         return ExitCode.Done;
     }
@@ -173,7 +173,7 @@ public sealed class UserCommands(
         await confirmation.RequireAsync($"User {account.UserId}, {account.Email}, of the {RealmCommands.Name(subdomain)} is deleted with password and API key, for good.");
         await RecordAsync(account, cancellation);
         // Before the account, so that a deletion that is cut short is finished by running it again.
-        await limiter.ForgetAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        await attempts.DeleteAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
         Require(await accounts.DeleteAsync(account, email, cancellation));
         await report.WriteAsync(("realm", subdomain), ("user_id", account.UserId), ("email", account.Email), ("is_deleted", true));
         return ExitCode.Done;
@@ -249,6 +249,6 @@ public static class NewHash
     public static async Task<string> OfAsync(TypedPassword password, HashingSettings settings, TimeProvider time)
     {
         using var hasher = new PasswordHasher(settings with { Gate = settings.Gate with { Slots = 1 } }, time, NullLogger<PasswordHasher>.Instance);
-        return await hasher.HashAsync("operator", password, CancellationToken.None);
+        return await hasher.HashAsync(ClientAddress.Of(null), password, CancellationToken.None);
     }
 }

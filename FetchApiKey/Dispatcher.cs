@@ -23,9 +23,6 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
     private static readonly FrozenSet<string> KnownMethods =
         FrozenSet.Create("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT");
 
-    /// <summary>Whatever storage does, a verdict is reached or given up by then; writing it down may take two seconds more.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(8);
-
     private readonly FrozenDictionary<string, Endpoint> _endpoints = endpoints.ToFrozenDictionary(endpoint => endpoint.Path, StringComparer.Ordinal);
     private readonly ClientAddressSettings _clientAddress = settings.ClientAddress ?? host.ClientAddress;
     private readonly CorsPolicy? _corsPolicy = CorsPolicyOf(settings);
@@ -37,12 +34,13 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
     {
         var endpoint = context.Request.Path.Value is { } path ? _endpoints.GetValueOrDefault(path) : null;
         using var span = StartSpan(context.Request, endpoint, invocation);
-        using var deadline = new CancellationTokenSource(Deadline, time);
-        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, context.RequestAborted);
+        using var lifetime = new RequestLifetime(time, context.RequestAborted);
+        using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(lifetime.Deadline, context.RequestAborted);
         Reply reply;
         try
         {
-            reply = AnswerPreflight(context) ?? await DispatchAsync(context.Request, endpoint, invocation, cancellation.Token);
+            reply = AnswerPreflight(context)
+                ?? await DispatchAsync(context.Request, endpoint, invocation, lifetime, cancellation.Token);
         }
         catch (Exception fault)
         {
@@ -62,7 +60,8 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
         return reply;
     }
 
-    private async Task<Reply> DispatchAsync(HttpRequest request, Endpoint? endpoint, string invocation, CancellationToken cancellation)
+    private async Task<Reply> DispatchAsync(
+        HttpRequest request, Endpoint? endpoint, string invocation, RequestLifetime lifetime, CancellationToken cancellation)
     {
         if (endpoint is null)
         {
@@ -76,7 +75,7 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
 
         var origin = RequestOrigin.Of(request, host.IsFunctionsHost);
         return await endpoint.Handler(
-            new EndpointRequest(request, origin, ClientAddress.Of(request.HttpContext, _clientAddress), invocation), cancellation);
+            new EndpointRequest(request, origin, ClientAddress.Of(request.HttpContext, _clientAddress), invocation, lifetime), cancellation);
     }
 
     // ---- What is traced and measured of every request ----
@@ -119,6 +118,12 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
         if (fault is AttemptsContendedException)
         {
             _log.AttemptsContended(invocation);
+            return Reply.Unavailable;
+        }
+
+        if (fault is AttemptRecordUnreadableException)
+        {
+            // Logged where it was read, with its key.
             return Reply.Unavailable;
         }
 

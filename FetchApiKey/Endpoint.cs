@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 
 namespace FetchApiKey;
 
+/// <param name="cancellation">Cancelled when the client goes away or the time is over: for whatever need not be seen through.</param>
 public delegate Task<Reply> EndpointHandler(EndpointRequest request, CancellationToken cancellation);
 
 /// <param name="Path">Exact: upper and lower case differ, and so does a slash at the end.</param>

@@ -46,8 +46,11 @@ internal static partial class Log
     [LoggerMessage(40, LogLevel.Warning, "Too many attempts on one account or from one address at once; one was turned away (invocation {Invocation})")]
     public static partial void AttemptsContended(this ILogger log, string invocation);
 
-    [LoggerMessage(41, LogLevel.Warning, "An attempt that was not judged could not be taken back ({Fault}); it will count as a failure")]
-    public static partial void AttemptNotWithdrawn(this ILogger log, string fault);
+    [LoggerMessage(41, LogLevel.Warning, "An attempt that its client gave up could not be counted against the address ({Fault})")]
+    public static partial void AbandonedAttemptNotCounted(this ILogger log, string fault);
+
+    [LoggerMessage(47, LogLevel.Error, "The row '{Key}' of the attempts table cannot be read; its logins are answered 503 until the row is deleted or a day old. Delete it with 'users unlock'")]
+    public static partial void AttemptRecordUnreadable(this ILogger log, string key);
 
     [LoggerMessage(42, LogLevel.Error, "Clients show no address of their own: all share one limit of {Limit} failures. See ClientAddress__header in the README")]
     public static partial void ClientAddressesShared(this ILogger log, int limit);

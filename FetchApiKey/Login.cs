@@ -39,6 +39,9 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
 
     public RateLimit RateLimit { get; set; }
 
+    /// <summary>What is done when the verdict is committed, and what the login comes to then. Null for nothing.</summary>
+    public Func<CancellationToken, Task<LoginResult>>? Consequence { get; init; }
+
     /// <summary>When the attempt limit turned the login away: after which another is allowed.</summary>
     public TimeSpan RetryAfter { get; init; }
 }
@@ -54,48 +57,100 @@ public sealed class Login(
     public LoginName? NameOf(Realm realm, string username) => backends.NameOf(realm, username);
 
     /// <exception cref="Exception">Whatever kept the login from being judged; no attempt is counted then.</exception>
-    public async Task<LoginResult> TryAsync(
-        Realm realm, LoginName name, TypedPassword password, ClientAddress client, string invocation, CancellationToken cancellation)
-    {
-        // Read beside the reservation to save a round trip; nothing is made of it before the attempt is counted.
-        var reading = name.Email is { } email ? accounts.FindAsync(realm.Subdomain, email, cancellation) : Task.FromResult(default(AccountReading));
-        var result = await LimitAsync(
-            SecurityEventKind.Login, realm, name, client, invocation,
-            () => LogInAsync(new PasswordCheck(realm, name, password, client.Bucket, reading), cancellation), cancellation);
-        // Nothing looked at it where the attempt limit turned the login away.
-        await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        return result;
-    }
+    public Task<LoginResult> TryAsync(
+        Realm realm, LoginName name, TypedPassword password, ClientAddress client, string invocation, RequestLifetime lifetime) => LimitAsync(
+        SecurityEventKind.Login, realm, name, client, invocation, lifetime,
+        () => name.Email is { } email ? accounts.FindAsync(realm.Subdomain, email, lifetime.Deadline) : Task.FromResult(default(AccountReading)),
+        (attempt, reading) => LogInAsync(new PasswordCheck(realm, name, password, attempt, client, reading), lifetime.Deadline));
 
-    /// <summary>Counts an attempt, has it judged if the limit allows it, and settles and records what it came to.</summary>
+    /// <summary>The same without an account that is read beside the limit.</summary>
+    public Task<LoginResult> LimitAsync(
+        string granted, Realm realm, LoginName? name, ClientAddress client, string invocation, RequestLifetime lifetime, Func<LoginAttempt, Task<LoginResult>> judge) =>
+        LimitAsync(granted, realm, name, client, invocation, lifetime, () => Task.FromResult(default(AccountReading)), (attempt, _) => judge(attempt));
+
+    /// <summary>
+    /// Has an attempt judged if the limit allows it. No verdict leaves, and none has a consequence, before it is committed; one that cannot
+    /// be committed since the limit was reached meanwhile is answered like any other that the limit turns away.
+    /// </summary>
     /// <param name="granted">The kind of event that it is where nothing was refused.</param>
     /// <param name="name">Null where no account is named: then the address alone is limited.</param>
-    /// <exception cref="Exception">Whatever kept the login from being judged; no attempt is counted then.</exception>
-    public async Task<LoginResult> LimitAsync(
-        string granted, Realm realm, LoginName? name, ClientAddress client, string invocation, Func<Task<LoginResult>> judge, CancellationToken cancellation)
+    /// <param name="read">Begun beside the reading of the limit, to save a round trip; nothing is made of it where that turns the attempt away.</param>
+    private async Task<LoginResult> LimitAsync(
+        string granted, Realm realm, LoginName? name, ClientAddress client, string invocation, RequestLifetime lifetime,
+        Func<Task<AccountReading>> read, Func<LoginAttempt, Task<AccountReading>, Task<LoginResult>> judge)
     {
+        Task<AccountReading>? reading = null;
         try
         {
-            var (attempt, retryAfter) = await attempts.BeginAsync(realm.Subdomain, name, client, cancellation);
-            if (attempt is null)
+            var (begun, retryAfter) = await attempts.BeginAsync(
+                realm.Subdomain, name, client, () => reading = read(), lifetime.Deadline, lifetime.Abandoned);
+            if (begun is not { } attempt)
             {
-                LoginEvents.Ended(LoginOutcome.RateLimited, realm.Subdomain);
-                return new LoginResult(LoginOutcome.RateLimited, null)
-                {
-                    RetryAfter = retryAfter,
-                    RateLimit = attempts.Exhausted(name, client, retryAfter),
-                };
+                return TurnedAway(realm, name, client, retryAfter);
             }
 
-            var result = await JudgeAsync(attempt, judge);
-            result.RateLimit = attempt.RateLimit;
-            events.Judged(granted, realm.Subdomain, name, client, attempt, result, invocation);
-            return result;
+            using (attempt)
+            {
+                var result = await JudgeAsync(attempt, realm, client, invocation, lifetime, () => judge(attempt, reading!));
+                if (!result.IsUnjudged)
+                {
+                    var (mayLeave, tooMany) = await attempts.CommitAsync(attempt, result.IsFailure);
+                    if (!mayLeave)
+                    {
+                        return TurnedAway(realm, name, client, tooMany);
+                    }
+
+                    result = result.Consequence is { } consequence ? await consequence(lifetime.Deadline) : result;
+                }
+
+                if (result.Outcome == LoginOutcome.RateLimited)
+                {
+                    // A consequence has a limit of its own.
+                    LoginEvents.Ended(result.Outcome, realm.Subdomain);
+                    result.RateLimit = attempts.Exhausted(name, client, result.RetryAfter);
+                    return result;
+                }
+
+                result.RateLimit = attempt.RateLimit;
+                events.Judged(granted, realm.Subdomain, name, client, attempt, result, invocation);
+                return result;
+            }
         }
         catch
         {
             LoginEvents.Ended(LoginOutcome.Unavailable, realm.Subdomain);
             throw;
+        }
+        finally
+        {
+            // Nothing looked at it where the attempt limit turned the login away.
+            await ((Task?)reading ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private LoginResult TurnedAway(Realm realm, LoginName? name, ClientAddress client, TimeSpan retryAfter)
+    {
+        LoginEvents.Ended(LoginOutcome.RateLimited, realm.Subdomain);
+        return new LoginResult(LoginOutcome.RateLimited, null) { RetryAfter = retryAfter, RateLimit = attempts.Exhausted(name, client, retryAfter) };
+    }
+
+    private async Task<LoginResult> JudgeAsync(
+        LoginAttempt attempt, Realm realm, ClientAddress client, string invocation, RequestLifetime lifetime, Func<Task<LoginResult>> judge)
+    {
+        try
+        {
+            attempt.Waiting.ThrowIfCancellationRequested();
+            return await judge();
+        }
+        catch (Exception fault)
+        {
+            var other = await attempts.EndedWaitingAsync(attempt, fault, lifetime.Abandoned);
+            if (attempt.FillsAddress)
+            {
+                events.AddressFilled(realm.Subdomain, client, invocation);
+            }
+
+            throw other ?? fault;
         }
     }
 
@@ -121,33 +176,6 @@ public sealed class Login(
         : null;
 
     /// <summary>
-    /// Lets no verdict out before it is written down. What throws has judged nothing that anybody will learn of, so the
-    /// attempt is taken back.
-    /// </summary>
-    private async Task<LoginResult> JudgeAsync(LoginAttempt attempt, Func<Task<LoginResult>> logIn)
-    {
-        LoginResult result;
-        try
-        {
-            result = await logIn();
-        }
-        catch
-        {
-            await attempts.WithdrawAsync(attempt);
-            throw;
-        }
-
-        if (result.IsUnjudged)
-        {
-            await attempts.WithdrawAsync(attempt);
-            return result;
-        }
-
-        await attempts.SettleAsync(attempt, isSuccess: !result.IsFailure);
-        return result;
-    }
-
-    /// <summary>
     /// Asks the realm's backends in their order. The first that accepts wins; where none does, the cause that says most is told.
     /// </summary>
     private async Task<LoginResult> LogInAsync(PasswordCheck check, CancellationToken cancellation)
@@ -170,8 +198,16 @@ public sealed class Login(
 
             if (verdict.Outcome == LoginOutcome.LoggedIn)
             {
-                var login = GiveKey(verdict.Account!);
-                return new LoginResult(login.Outcome, login.Account) { ApiKey = login.ApiKey, IsNewAccount = verdict.IsNew };
+                return verdict.Consequence is { } consequence
+                    ? new LoginResult(LoginOutcome.LoggedIn, verdict.Account)
+                    {
+                        Consequence = async cancelled =>
+                        {
+                            var following = await consequence(cancelled);
+                            return following.Outcome == LoginOutcome.LoggedIn ? Granted(following) : new LoginResult(following.Outcome, following.Account);
+                        },
+                    }
+                    : Granted(verdict);
             }
 
             wasJudged |= verdict.Outcome is not (LoginOutcome.DirectoryUnavailable or LoginOutcome.Unavailable);
@@ -187,6 +223,12 @@ public sealed class Login(
         }
 
         return new LoginResult(told.Outcome, told.Account) { WasJudged = wasJudged };
+    }
+
+    private LoginResult Granted(BackendVerdict verdict)
+    {
+        var login = GiveKey(verdict.Account!);
+        return new LoginResult(login.Outcome, login.Account) { ApiKey = login.ApiKey, IsNewAccount = verdict.IsNew };
     }
 
     /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>

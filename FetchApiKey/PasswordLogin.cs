@@ -14,7 +14,7 @@ public sealed class PasswordLogin(RealmStore realms, Login login, Settings setti
 {
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        var (form, refusal) = await RequestForm.ReadAsync(request.Http, cancellation);
+        var (form, refusal) = await RequestForm.ReadAsync(request.Http, request.Lifetime);
         if (form is null)
         {
             return refusal!;
@@ -46,7 +46,7 @@ public sealed class PasswordLogin(RealmStore realms, Login login, Settings setti
                 return Reply.InvalidEmail;
             }
 
-            var result = await login.TryAsync(realm, name, password, request.Client, request.Invocation, cancellation);
+            var result = await login.TryAsync(realm, name, password, request.Client, request.Invocation, request.Lifetime);
             return ReplyTo(result, form.Unconsumed()).With(result.RateLimit);
         }
     }

@@ -83,45 +83,56 @@ public sealed class PasswordReset(
     /// <param name="chosen">Null to ask only whether the link is good.</param>
     /// <exception cref="Exception">Whatever kept the link from being judged; no attempt is counted then, and the link is as good as before.</exception>
     public async Task<ResetResult> TryAsync(
-        Realm realm, string token, ChosenPassword? chosen, ClientAddress client, string invocation, CancellationToken cancellation)
+        Realm realm, string token, ChosenPassword? chosen, ClientAddress client, string invocation, RequestLifetime lifetime)
     {
-        var (attempt, retryAfter) = await attempts.BeginAsync(client, cancellation);
-        if (attempt is null)
+        var (begun, retryAfter) = await attempts.BeginAsync(
+            realm.Subdomain, name: null, client, beside: () => { }, lifetime.Deadline, lifetime.Abandoned);
+        if (begun is not { } attempt)
         {
             return new ResetResult(ResetOutcome.RateLimited) { RetryAfter = retryAfter };
         }
 
-        ResetResult result;
-        try
+        using (attempt)
         {
-            result = await JudgeAsync(realm, token, chosen, client, cancellation);
+            ResetResult result;
+            try
+            {
+                attempt.Waiting.ThrowIfCancellationRequested();
+                result = await JudgeAsync(realm, token, chosen, client, attempt, lifetime.Deadline);
+            }
+            catch (Exception fault)
+            {
+                throw await attempts.EndedWaitingAsync(attempt, fault, lifetime.Abandoned) ?? fault;
+            }
+
+            // A link that is good changes nothing by itself, and a password that it has set stays set: neither can be withheld.
+            var isFailure = result.Outcome <= ResetOutcome.AccountMissing;
+            if (isFailure && await attempts.CommitAsync(attempt, isFailure) is { MayLeave: false, RetryAfter: var tooMany })
+            {
+                return new ResetResult(ResetOutcome.RateLimited) { RetryAfter = tooMany };
+            }
+
+            switch (result.Outcome)
+            {
+                case ResetOutcome.LinkGood or ResetOutcome.PasswordsDiffer or ResetOutcome.PasswordWeak:
+                    break;
+
+                case ResetOutcome.PasswordChanged:
+                    events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
+                    await attempts.ForgetAsync(realm.Subdomain, EmailAddress.TryParse(result.Account!.Email)!);
+                    break;
+
+                default:
+                    events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
+                    break;
+            }
+
+            return result;
         }
-        catch
-        {
-            await attempts.WithdrawAsync(attempt);
-            throw;
-        }
-
-        await attempts.SettleAsync(attempt, isSuccess: result.Outcome > ResetOutcome.AccountMissing);
-        switch (result.Outcome)
-        {
-            case ResetOutcome.LinkGood or ResetOutcome.PasswordsDiffer or ResetOutcome.PasswordWeak:
-                break;
-
-            case ResetOutcome.PasswordChanged:
-                events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
-                await attempts.ForgetAsync(realm.Subdomain, EmailAddress.TryParse(result.Account!.Email)!);
-                break;
-
-            default:
-                events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
-                break;
-        }
-
-        return result;
     }
 
-    private async Task<ResetResult> JudgeAsync(Realm realm, string text, ChosenPassword? chosen, ClientAddress client, CancellationToken cancellation)
+    private async Task<ResetResult> JudgeAsync(
+        Realm realm, string text, ChosenPassword? chosen, ClientAddress client, LoginAttempt attempt, CancellationToken cancellation)
     {
         if (InvitationToken.TryParse(text) is not { } token)
         {
@@ -158,7 +169,7 @@ public sealed class PasswordReset(
                 return new ResetResult(ResetOutcome.PasswordWeak, account) { Weakness = weakness };
             }
 
-            hash ??= await hasher.HashAsync(client.Bucket, chosen.First, cancellation);
+            hash ??= await hasher.HashAsync(client, chosen.First, attempt.Waiting);
             if (await invitations.RedeemAsync(token, invitation!, account, hash, cancellation))
             {
                 return new ResetResult(ResetOutcome.PasswordChanged, account);

@@ -82,6 +82,9 @@ public sealed class Reply : IResult
     /// <summary>400 for a body that breaks its own format or our field limit (contract section 1.1, "limits").</summary>
     public static Reply BadRequest(string message) => Error(400, message, "BAD_REQUEST");
 
+    /// <summary>408: the body did not arrive in time.</summary>
+    public static Reply BodyTimedOut { get; } = Error(408, "Request timed out", "BAD_REQUEST");
+
     /// <summary>413 for a body over <see cref="RequestForm.MaxBodyBytes"/>.</summary>
     public static Reply BodyTooLarge { get; } = Error(413, "Request body too large", "BAD_REQUEST");
 
@@ -261,6 +264,12 @@ public sealed class Reply : IResult
             ? "Accept-Language"
             : string.Concat(response.Headers.Vary, ", Accept-Language");
         response.Headers.ContentLanguage = "en";
+        if (Status == StatusCodes.Status408RequestTimeout)
+        {
+            // What may still arrive is nobody's: RFC 9110 section 15.5.9.
+            response.Headers.Connection = "close";
+        }
+
         if (Allow is not null)
         {
             response.Headers.Allow = Allow;

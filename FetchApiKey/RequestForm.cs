@@ -1,5 +1,7 @@
 // The parameters of a request: form body first, then query string, as contract section 1.1 wants them.
 
+using System.Buffers;
+using System.IO.Pipelines;
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKey.Passwords;
@@ -22,6 +24,9 @@ public sealed class RequestForm : IDisposable
     /// <summary>Fields of the body and of the query string together.</summary>
     public const int MaxFields = 100;
 
+    /// <summary>What is taken before anything has arrived: enough for the form of a login.</summary>
+    private const int FirstBufferBytes = 512;
+
     /// <summary>RFC 2046 section 5.1.1.</summary>
     private const int MaxBoundaryLength = 70;
 
@@ -35,12 +40,25 @@ public sealed class RequestForm : IDisposable
     {
     }
 
-    /// <summary>Reads the whole body. Gives the form, or the 400 or 413 that a body breaking its format gets.</summary>
-    /// <exception cref="OperationCanceledException">The client went away or the deadline passed.</exception>
-    public static async Task<(RequestForm? Form, Reply? Refusal)> ReadAsync(HttpRequest request, CancellationToken cancellation)
+    /// <summary>Reads the whole body. Gives the form, or the 400, 408 or 413 that a body gets which is malformed, late or too large.</summary>
+    /// <exception cref="OperationCanceledException">The client went away.</exception>
+    public static async Task<(RequestForm? Form, Reply? Refusal)> ReadAsync(HttpRequest request, RequestLifetime lifetime)
     {
         var form = new RequestForm();
-        var refusal = await form.ReadBodyAsync(request, cancellation) ?? form.ReadQuery(request);
+        Reply? refusal;
+        using (var either = CancellationTokenSource.CreateLinkedTokenSource(lifetime.Deadline, lifetime.Abandoned))
+        {
+            try
+            {
+                refusal = await form.ReadBodyAsync(request, either.Token) ?? form.ReadQuery(request);
+            }
+            catch (OperationCanceledException) when (!lifetime.Abandoned.IsCancellationRequested)
+            {
+                refusal = Reply.BodyTimedOut;
+            }
+        }
+
+        lifetime.BodyArrived();
         if (refusal is null)
         {
             return (form, null);
@@ -108,26 +126,39 @@ public sealed class RequestForm : IDisposable
         var length = 0;
         try
         {
-            int read;
-            while ((read = await request.Body.ReadAsync(body.AsMemory(length), cancellation)) > 0)
+            var reader = request.BodyReader;
+            // Not by a token of the reading's: that leaves the body in a state which Kestrel, when it drains the rest, reports as an error.
+            await using var end = cancellation.Register(reader.CancelPendingRead);
+            ReadResult read;
+            do
             {
-                length += read;
-                if (length > MaxBodyBytes)
+                read = await reader.ReadAsync(CancellationToken.None);
+                var (arrived, total) = (read.Buffer, length + read.Buffer.Length);
+                if (total <= MaxBodyBytes)
+                {
+                    body = WithRoomFor((int)total, body);
+                    arrived.CopyTo(body.AsSpan(length));
+                    length = (int)total;
+                }
+
+                reader.AdvanceTo(arrived.End);
+                if (total > MaxBodyBytes)
                 {
                     return Reply.BodyTooLarge;
                 }
 
-                if (length == body.Length)
-                {
-                    body = Grow(body);
-                }
+                cancellation.ThrowIfCancellationRequested();
             }
+            while (!read.IsCompleted);
         }
         catch (BadHttpRequestException fault)
         {
-            return fault.StatusCode == StatusCodes.Status413PayloadTooLarge
-                ? Reply.BodyTooLarge
-                : Reply.BadRequest("Malformed request body");
+            return fault.StatusCode switch
+            {
+                StatusCodes.Status413PayloadTooLarge => Reply.BodyTooLarge,
+                StatusCodes.Status408RequestTimeout => Reply.BodyTimedOut,
+                _ => Reply.BadRequest("Malformed request body"),
+            };
         }
         catch (IOException)
         {
@@ -143,13 +174,18 @@ public sealed class RequestForm : IDisposable
         return length == 0 ? null : await AddPartsAsync(type, body, length, cancellation);
     }
 
-    /// <summary>Room for the declared length and one byte more, which tells the end; never more than the cap asks for.</summary>
-    private static int BufferSize(long? declared) => (int)Math.Min(declared ?? 1024, MaxBodyBytes) + 1;
+    /// <summary>Room for the declared length; but a client has to send more to get more.</summary>
+    private static int BufferSize(long? declared) => (int)Math.Min(declared ?? FirstBufferBytes, FirstBufferBytes);
 
-    private byte[] Grow(byte[] full)
+    private byte[] WithRoomFor(int length, byte[] buffer)
     {
-        var larger = Keep(new byte[Math.Min(full.Length * 2, MaxBodyBytes + 1)]);
-        full.CopyTo(larger, 0);
+        if (length <= buffer.Length)
+        {
+            return buffer;
+        }
+
+        var larger = Keep(new byte[Math.Clamp(buffer.Length * 2, length, MaxBodyBytes)]);
+        buffer.CopyTo(larger, 0);
         return larger;
     }
 

@@ -35,7 +35,8 @@ public sealed class FormPropertyTests
         context.Request.Body = new MemoryStream(Encoding.ASCII.GetBytes(Encode(body)));
         context.Request.QueryString = new QueryString("?" + Encode(query));
 
-        var (form, refusal) = await RequestForm.ReadAsync(context.Request, CancellationToken.None);
+        using var lifetime = new RequestLifetime(TimeProvider.System, CancellationToken.None);
+        var (form, refusal) = await RequestForm.ReadAsync(context.Request, lifetime);
 
         Assert.Null(refusal);
         using (form)
@@ -70,7 +71,8 @@ public sealed class FormPropertyTests
         context.Request.ContentType = content.Headers.ContentType!.ToString();
         context.Request.Body = await content.ReadAsStreamAsync();
 
-        var (form, refusal) = await RequestForm.ReadAsync(context.Request, CancellationToken.None);
+        using var lifetime = new RequestLifetime(TimeProvider.System, CancellationToken.None);
+        var (form, refusal) = await RequestForm.ReadAsync(context.Request, lifetime);
 
         Assert.Null(refusal);
         using (form)

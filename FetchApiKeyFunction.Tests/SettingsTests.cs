@@ -215,6 +215,18 @@ public sealed class SettingsTests
         Assert.Equal("19456:2:1,pbkdf2:260000", string.Join(',', hashing.AlsoInUse));
     }
 
+    [Fact]
+    public void More_hashing_memory_than_the_process_may_use_is_refused_where_requests_are_answered()
+    {
+        var tooMuch = (GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >> 20) + 1;
+        var settings = new[] { ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:memoryMib", $"{tooMuch}") };
+
+        Assert.Equal(
+            "Hashing__memoryMib: is more memory than this process may use; lower it, or give the process more",
+            Assert.Single(Assert.Throws<InvalidSettingsException>(() => Read(settings)).Faults));
+        Assert.NotNull(Settings.Read(Configuration(settings), answersRequests: false));
+    }
+
     [Theory]
     [InlineData("8:1:2")]
     [InlineData("262145:1:1")]

@@ -81,6 +81,13 @@ internal sealed class TestServer : IAsyncDisposable
     /// <summary>One that runs already, in a process that keeps its own log.</summary>
     public static TestServer At(Uri origin) => new(null, new CapturedLog(), origin);
 
+    /// <summary>One of the running app's parts.</summary>
+    public T Part<T>()
+        where T : notnull => _app!.Services.GetRequiredService<T>();
+
+    /// <summary>A client of a network of its own.</summary>
+    public static ClientAddress ClientOf(string name) => new(name, IsShared: false, name);
+
     /// <summary>A login as most clients send it.</summary>
     public Task<Answer> LogInAsync(string username, string password, string host = RootHost) =>
         SendAsync(HttpMethod.Post, "/api/v1/fetch_api_key", Form(("username", username), ("password", password)), host);
@@ -121,7 +128,7 @@ internal sealed class TestServer : IAsyncDisposable
     }
 
     /// <summary>Null for what Kestrel says by itself to requests that are not HTTP: a status and nothing of the API's.</summary>
-    private static Answer? ParseFirst(string response)
+    internal static Answer? ParseFirst(string response)
     {
         var end = response.IndexOf("\r\n\r\n", StringComparison.Ordinal);
         var lines = response[..end].Split("\r\n");

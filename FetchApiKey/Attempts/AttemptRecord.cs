@@ -1,195 +1,150 @@
-// What is remembered of one bucket's attempts, and the rules by which another is let through. Pure: no clock, no storage.
+// What is remembered of one bucket: its failures. Pure: no clock, no storage.
 
 using System.Buffers.Binary;
+using System.Collections.Immutable;
 
 namespace FetchApiKey.Attempts;
 
-/// <summary>How many attempts a bucket lets through.</summary>
-/// <param name="Limit">Failures within <paramref name="Window"/> that a success clears (or none does, in a bucket that nobody clears).</param>
-/// <param name="DailyLimit">Failures within a day, which no success clears; null for none.</param>
-/// <param name="IsClearedBySuccess">Whether a success forgets the failures before it.</param>
-public sealed record AttemptPolicy(int Limit, TimeSpan Window, int? DailyLimit, bool IsClearedBySuccess);
+/// <param name="Id">Random, so that a verdict whose acknowledgement was lost finds itself.</param>
+/// <param name="Time">By the store's clock, in whole seconds.</param>
+/// <param name="IsCleared">A later success has cleared it from the window, though not from the day.</param>
+public readonly record struct Failure(ulong Id, DateTimeOffset Time, bool IsCleared);
 
-public enum AttemptDecision
+public enum CommitDecision
 {
-    /// <summary>The zero value: no, until <see cref="AttemptStanding.RetryAfter"/> has passed.</summary>
-    Blocked = 0,
+    /// <summary>The zero value: the limit is reached, and the verdict stays inside.</summary>
+    Withheld = 0,
 
-    /// <summary>Not yet: attempts in flight may still turn out right and make room.</summary>
-    Wait,
+    /// <summary>It may leave if the state can be written.</summary>
+    Write,
 
-    Allowed,
+    /// <summary>It was written before, and the acknowledgement was lost.</summary>
+    Done,
 }
 
-/// <param name="Remaining">Attempts left after this one.</param>
-/// <param name="RetryAfter">When blocked: until the next attempt is allowed.</param>
-public readonly record struct AttemptStanding(AttemptDecision Decision, int Remaining, TimeSpan RetryAfter);
+/// <param name="Next">What to write.</param>
+/// <param name="Standing">Before the verdict.</param>
+public readonly record struct CommitStep(CommitDecision Decision, AttemptRecord Next, AttemptStanding Standing);
 
 /// <summary>
-/// The attempts of one bucket: failures, and reservations of attempts whose verdict is not known yet. Each has a number in
-/// the order of reservation, so that a success clears exactly what was reserved before it, however many are in flight. A
-/// reservation that is not settled within its lifetime, because its process died, has become a failure.
-/// <para>
-/// Stored: the last number given, the number up to which successes have cleared, and 32 bytes an attempt, little-endian:
-/// number (8), time in seconds since 1970 by the store's clock (8), the reservation's id (16; zero for a failure).
-/// </para>
+/// Failures, the oldest first. Stored as entries of 8 or 12 bytes, little-endian: seconds since 2020 with the highest bit set where the
+/// failure is cleared (4), id (4 or 8, see <see cref="AttemptPolicy"/>).
 /// </summary>
 public sealed class AttemptRecord
 {
-    /// <summary>Longer than any request lives.</summary>
-    public static readonly TimeSpan ReservationLifetime = TimeSpan.FromSeconds(30);
+    private const uint ClearedBit = 1u << 31;
+    private static readonly DateTimeOffset Epoch = new(2020, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    public static readonly TimeSpan Day = TimeSpan.FromDays(1);
+    private readonly ImmutableList<Failure> _failures;
 
-    private const int EntryBytes = 32;
-    private readonly List<Entry> _entries = [];
+    private AttemptRecord(ImmutableList<Failure> failures) => _failures = failures;
 
-    private readonly record struct Entry(long Number, DateTimeOffset Time, Guid Reservation)
+    public static AttemptRecord Empty { get; } = new([]);
+
+    public bool IsEmpty => _failures.IsEmpty;
+
+    public IReadOnlyList<Failure> Failures => _failures;
+
+    /// <summary>Null for bytes that no record was written as.</summary>
+    public static AttemptRecord? TryRead(ReadOnlySpan<byte> stored, int idBytes)
     {
-        public bool IsFailure => Reservation == Guid.Empty;
-    }
-
-    /// <summary>The number of the last attempt reserved.</summary>
-    public long LastNumber { get; private set; }
-
-    /// <summary>Attempts up to this number are cleared from the window, though not from the day.</summary>
-    public long ClearedNumber { get; private set; }
-
-    public static AttemptRecord Read(long lastNumber, long clearedNumber, ReadOnlySpan<byte> entries)
-    {
-        var record = new AttemptRecord { LastNumber = lastNumber, ClearedNumber = clearedNumber };
-        for (; entries.Length >= EntryBytes; entries = entries[EntryBytes..])
+        var entryBytes = sizeof(uint) + idBytes;
+        if (stored.Length % entryBytes != 0)
         {
-            record._entries.Add(new Entry(
-                BinaryPrimitives.ReadInt64LittleEndian(entries),
-                DateTimeOffset.FromUnixTimeSeconds(BinaryPrimitives.ReadInt64LittleEndian(entries[8..])),
-                new Guid(entries[16..32])));
+            return null;
         }
 
-        return record;
-    }
-
-    /// <summary>There is nothing in it to remember.</summary>
-    public bool IsEmpty => _entries.Count == 0;
-
-    public byte[] WriteEntries()
-    {
-        var bytes = new byte[_entries.Count * EntryBytes];
-        var rest = bytes.AsSpan();
-        foreach (var entry in _entries)
+        var failures = ImmutableList.CreateBuilder<Failure>();
+        for (; !stored.IsEmpty; stored = stored[entryBytes..])
         {
-            BinaryPrimitives.WriteInt64LittleEndian(rest, entry.Number);
-            BinaryPrimitives.WriteInt64LittleEndian(rest[8..], entry.Time.ToUnixTimeSeconds());
-            entry.Reservation.TryWriteBytes(rest[16..32]);
-            rest = rest[EntryBytes..];
+            var time = BinaryPrimitives.ReadUInt32LittleEndian(stored);
+            var id = idBytes == sizeof(uint)
+                ? BinaryPrimitives.ReadUInt32LittleEndian(stored[sizeof(uint)..])
+                : BinaryPrimitives.ReadUInt64LittleEndian(stored[sizeof(uint)..]);
+            failures.Add(new Failure(id, Epoch.AddSeconds(time & ~ClearedBit), (time & ClearedBit) != 0));
         }
 
-        return bytes;
+        return new AttemptRecord(failures.ToImmutable());
     }
 
-    /// <summary>Whether another attempt may be reserved now.</summary>
+    public byte[] Write(int idBytes)
+    {
+        var entryBytes = sizeof(uint) + idBytes;
+        var stored = new byte[_failures.Count * entryBytes];
+        var rest = stored.AsSpan();
+        foreach (var failure in _failures)
+        {
+            var seconds = (uint)(failure.Time - Epoch).TotalSeconds & ~ClearedBit;
+            BinaryPrimitives.WriteUInt32LittleEndian(rest, failure.IsCleared ? seconds | ClearedBit : seconds);
+            if (idBytes == sizeof(uint))
+            {
+                BinaryPrimitives.WriteUInt32LittleEndian(rest[sizeof(uint)..], (uint)failure.Id);
+            }
+            else
+            {
+                BinaryPrimitives.WriteUInt64LittleEndian(rest[sizeof(uint)..], failure.Id);
+            }
+
+            rest = rest[entryBytes..];
+        }
+
+        return stored;
+    }
+
+    public bool Has(ulong id) => _failures.Exists(failure => failure.Id == id);
+
+    /// <summary>The failures that a success would clear.</summary>
+    public ImmutableHashSet<ulong> Uncleared => [.. _failures.Where(failure => !failure.IsCleared).Select(failure => failure.Id)];
+
     public AttemptStanding Judge(AttemptPolicy policy, DateTimeOffset now)
     {
-        Expire(policy, now);
-        var window = _entries.Where(entry => entry.Number > ClearedNumber && entry.Time > now - policy.Window).ToList();
-        var failures = window.Where(entry => entry.IsFailure).ToList();
-        var blocked = TimeUntilRoom(failures, policy.Limit, policy.Window, now);
-        if (policy.DailyLimit is { } daily)
+        var ofWindow = Standing([.. _failures.Where(failure => !failure.IsCleared)], policy.Limit, policy.Window, now);
+        if (policy.DailyLimit is not { } daily)
         {
-            var ofDay = TimeUntilRoom([.. _entries.Where(entry => entry.IsFailure)], daily, Day, now);
-            blocked = ofDay > blocked ? ofDay : blocked;
+            return ofWindow;
         }
 
-        if (blocked > TimeSpan.Zero)
-        {
-            return new AttemptStanding(AttemptDecision.Blocked, 0, blocked);
-        }
-
-        return window.Count >= policy.Limit || _entries.Count >= (policy.DailyLimit ?? int.MaxValue)
-            ? new AttemptStanding(AttemptDecision.Wait, 0, TimeSpan.Zero)
-            : new AttemptStanding(AttemptDecision.Allowed, policy.Limit - window.Count - 1, TimeSpan.Zero);
+        var ofDay = Standing(_failures, daily, AttemptPolicy.Day, now);
+        return new AttemptStanding(
+            Math.Min(ofWindow.Room, ofDay.Room), ofWindow.RetryAfter > ofDay.RetryAfter ? ofWindow.RetryAfter : ofDay.RetryAfter);
     }
 
-    /// <summary>The number of a reservation that is not settled yet; null when there is none of that id.</summary>
-    public long? NumberOf(Guid reservation)
-    {
-        var index = _entries.FindIndex(entry => entry.Reservation == reservation);
-        return index < 0 ? null : _entries[index].Number;
-    }
+    /// <summary>The record with one more failure; without what has lost its meaning.</summary>
+    public AttemptRecord WithFailure(ulong id, AttemptPolicy policy, DateTimeOffset now) =>
+        new(Remembered(policy, now).Add(new Failure(id, now, IsCleared: false)));
 
-    /// <summary>Gives the reservation's number.</summary>
-    public long Reserve(Guid reservation, DateTimeOffset now)
+    /// <summary>The record after a success that clears these failures and no later ones; without what has lost its meaning.</summary>
+    public AttemptRecord WithCleared(ImmutableHashSet<ulong> ids, AttemptPolicy policy, DateTimeOffset now)
     {
-        LastNumber = LastNumber == 0 ? FirstNumber(reservation) : LastNumber + 1;
-        _entries.Add(new Entry(LastNumber, now, reservation));
-        return LastNumber;
+        var remembered = Remembered(policy, now);
+        return policy.DailyLimit is null
+            ? new AttemptRecord(remembered.RemoveAll(failure => ids.Contains(failure.Id)))
+            : new AttemptRecord([.. remembered.Select(failure => ids.Contains(failure.Id) ? failure with { IsCleared = true } : failure)]);
     }
 
     /// <summary>
-    /// Ends a reservation. One that has expired into a failure stays that, but a success still clears what was reserved before it.
-    /// One that is not here any more was ended before, and what stands here now is not its to change.
+    /// What a verdict that is to be committed makes of this state: whether it is in it already, must be withheld, or may be written, and
+    /// the state to write then. Nothing else decides, so this is what is tested under arbitrary interleavings; <see cref="AttemptBucket"/> has the proof.
     /// </summary>
-    /// <returns>Whether anything has changed.</returns>
-    public bool Settle(Guid reservation, long number, bool isSuccess, AttemptPolicy policy)
+    /// <param name="failure">The id of a wrong verdict; null for a right one.</param>
+    /// <param name="cleared">The failures that a right verdict found at its first try, and clears.</param>
+    public CommitStep Step(ulong? failure, ImmutableHashSet<ulong> cleared, AttemptPolicy policy, DateTimeOffset now)
     {
-        var index = _entries.FindIndex(entry => entry.Number == number);
-        if (index < 0)
-        {
-            return false;
-        }
-
-        var isOpen = _entries[index].Reservation == reservation;
-        if (!isSuccess)
-        {
-            _entries[index] = _entries[index] with { Reservation = Guid.Empty };
-            return isOpen;
-        }
-
-        if (isOpen)
-        {
-            _entries.RemoveAt(index);
-        }
-
-        if (policy.IsClearedBySuccess)
-        {
-            ClearedNumber = Math.Max(ClearedNumber, number);
-        }
-
-        return isOpen || policy.IsClearedBySuccess;
+        var standing = Judge(policy, now);
+        return failure is { } written && Has(written) ? new CommitStep(CommitDecision.Done, this, standing)
+            : standing.IsBlocked ? new CommitStep(CommitDecision.Withheld, this, standing)
+            : failure is { } id ? new CommitStep(CommitDecision.Write, WithFailure(id, policy, now), standing)
+            : new CommitStep(CommitDecision.Write, policy.IsClearedBySuccess ? WithCleared(cleared, policy, now) : this, standing);
     }
 
-    /// <summary>Takes a reservation back, as if it had never been made.</summary>
-    /// <returns>Whether anything has changed.</returns>
-    public bool Withdraw(Guid reservation) => _entries.RemoveAll(entry => entry.Reservation == reservation) > 0;
+    private ImmutableList<Failure> Remembered(AttemptPolicy policy, DateTimeOffset now) =>
+        _failures.RemoveAll(failure => failure.Time <= now - policy.Memory);
 
-    /// <summary>
-    /// A number that no other record began with, 1 to 2^62: a record without attempts is deleted, and a verdict that comes twice must not find
-    /// its number in the record that follows.
-    /// </summary>
-    private static long FirstNumber(Guid reservation)
+    private static AttemptStanding Standing(IReadOnlyList<Failure> failures, int limit, TimeSpan period, DateTimeOffset now)
     {
-        Span<byte> random = stackalloc byte[16];
-        reservation.TryWriteBytes(random);
-        return (BinaryPrimitives.ReadInt64LittleEndian(random[8..]) >>> 2) + 1;
+        var recent = failures.Where(failure => failure.Time > now - period).Select(failure => failure.Time).Order().ToList();
+        return recent.Count < limit
+            ? new AttemptStanding(limit - recent.Count, TimeSpan.Zero)
+            : new AttemptStanding(0, recent[recent.Count - limit] + period - now);
     }
-
-    private void Expire(AttemptPolicy policy, DateTimeOffset now)
-    {
-        for (var i = 0; i < _entries.Count; i++)
-        {
-            if (!_entries[i].IsFailure && _entries[i].Time <= now - ReservationLifetime)
-            {
-                _entries[i] = _entries[i] with { Reservation = Guid.Empty };
-            }
-        }
-
-        var remembered = policy.DailyLimit is null ? policy.Window : policy.Window > Day ? policy.Window : Day;
-        _entries.RemoveAll(entry => entry.IsFailure && entry.Time <= now - remembered);
-    }
-
-    /// <summary>Until so many failures have left the period that one more is allowed; zero when one is allowed now.</summary>
-    private static TimeSpan TimeUntilRoom(List<Entry> failures, int limit, TimeSpan period, DateTimeOffset now) =>
-        failures.Count < limit
-            ? TimeSpan.Zero
-            : failures.Select(entry => entry.Time).Order().ElementAt(failures.Count - limit) + period - now;
 }

@@ -22,9 +22,12 @@ public sealed record ClientAddressSettings(string Header, int TrustedHops)
 
 /// <summary>The bucket of a client's address: an IPv4 address, the /64 of an IPv6 address, or "unknown", which all share who have none.</summary>
 /// <param name="IsShared">Not an address of the internet's: all clients may hide behind it.</param>
-public readonly record struct ClientAddress(string Bucket, bool IsShared)
+/// <param name="Network">What one party commonly has as a whole: the /24 of an IPv4 address, the /48 of an IPv6 address.</param>
+public readonly record struct ClientAddress(string Bucket, bool IsShared, string Network)
 {
-    private const int NetworkBytes = 8;
+    private const int BucketBytes = 8;
+    private const int IPv4NetworkBytes = 3;
+    private const int IPv6NetworkBytes = 6;
 
     public static ClientAddress Of(HttpContext context, ClientAddressSettings settings)
     {
@@ -41,7 +44,7 @@ public readonly record struct ClientAddress(string Bucket, bool IsShared)
     {
         if (address is null)
         {
-            return new ClientAddress("unknown", IsShared: true);
+            return new ClientAddress("unknown", IsShared: true, "unknown");
         }
 
         if (address.IsIPv4MappedToIPv6)
@@ -52,11 +55,13 @@ public readonly record struct ClientAddress(string Bucket, bool IsShared)
         var bytes = address.GetAddressBytes();
         if (address.AddressFamily == AddressFamily.InterNetwork)
         {
-            return new ClientAddress(address.ToString(), IPAddress.IsLoopback(address) || IsPrivate(bytes));
+            return new ClientAddress(
+                address.ToString(), IPAddress.IsLoopback(address) || IsPrivate(bytes), Convert.ToHexStringLower(bytes.AsSpan(0, IPv4NetworkBytes)) + "/24");
         }
 
         var isShared = IPAddress.IsLoopback(address) || address.IsIPv6LinkLocal || address.IsIPv6UniqueLocal;
-        return new ClientAddress(Convert.ToHexStringLower(bytes.AsSpan(0, NetworkBytes)) + "/64", isShared);
+        return new ClientAddress(
+            Convert.ToHexStringLower(bytes.AsSpan(0, BucketBytes)) + "/64", isShared, Convert.ToHexStringLower(bytes.AsSpan(0, IPv6NetworkBytes)) + "/48");
     }
 
     /// <summary>RFC 1918, RFC 6598 and RFC 3927.</summary>

@@ -1,8 +1,8 @@
-// The attempt limit as a login meets it: one bucket for the account, one for the client's address.
+// The attempt limit as a login meets it: one bucket for the name, one for the client's address.
 
-using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using Azure;
 using FetchApiKey.Accounts;
 using FetchApiKey.Backends;
 using FetchApiKey.Telemetry;
@@ -10,131 +10,132 @@ using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Attempts;
 
-/// <summary>The figures of the limit.</summary>
-public sealed record AttemptSettings
+/// <summary>
+/// Nothing is reserved: an attempt begins by reading, and counts when its verdict is committed (<see cref="AttemptBucket"/>). Storage
+/// calls of a login beside the account's row: the name's row is read and written, and a wrong verdict writes the address's row; that
+/// one is read, too, where the address is new to this instance or has failures. Known and unknown names cost the same.
+/// </summary>
+public sealed class LoginAttempts(
+    AttemptTable table, OpenAttempts openAttempts, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
 {
-    /// <summary>A bucket is one row: more than this do not fit into it.</summary>
-    public const int MaxFailures = 1000;
+    /// <summary>New API keys of one account within <see cref="RegenerationWindow"/>.</summary>
+    public const int MaxRegenerations = 10;
 
-    /// <summary>AttemptLimit__perAccount, 1 to 1000: failures in the window, which a success clears.</summary>
-    public int PerAccount { get; init; } = 5;
+    public static readonly TimeSpan RegenerationWindow = TimeSpan.FromHours(1);
 
-    /// <summary>A Zulip server's.</summary>
-    public TimeSpan Window { get; init; } = TimeSpan.FromMinutes(30);
+    /// <summary>What writing a verdict may take beside the deadline of the request: together the ten seconds within which there is an answer.</summary>
+    private static readonly TimeSpan CommitLimit = TimeSpan.FromSeconds(2);
 
-    /// <summary>Failures in a day, which no success clears.</summary>
-    public int PerAccountDaily { get; init; } = 50;
+    /// <summary>A client that left after a longer wait for us is not charged: our slowness must lock no office out.</summary>
+    private static readonly TimeSpan ChargedWait = TimeSpan.FromSeconds(2);
 
-    /// <summary>AttemptLimit__perAddress, 1 to 1000: failures of an address in the window.</summary>
-    public int PerAddress { get; init; } = 100;
-
-    /// <summary>The same on Azure, where only a private address can be seen and so all share it.</summary>
-    public int PerSharedAddress { get; init; } = MaxFailures;
-
-    /// <summary>What <see cref="PerAccountDaily"/> is for a <see cref="PerAccount"/> of the operator's choice.</summary>
-    public static int DailyOf(int perAccount) => Math.Min(10 * perAccount, MaxFailures);
-}
-
-/// <summary>What the answer to an attempt says of the limit: the X-RateLimit headers of contract section 1.6.</summary>
-/// <param name="Reset">When every attempt made so far will be out of the window.</param>
-public readonly record struct RateLimit(int Limit, int Remaining, DateTimeOffset Reset);
-
-/// <summary>An attempt that may go on.</summary>
-/// <param name="Account">Null where no account was named, and so the address alone is limited.</param>
-public sealed record LoginAttempt(Reservation? Account, Reservation Address)
-{
-    public RateLimit RateLimit => Of(Account ?? Address);
-
-    private static RateLimit Of(Reservation told) => new(told.Policy.Limit, told.Remaining, told.Now + told.Policy.Window);
-}
-
-public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
-{
-    /// <summary>Addresses whose block is remembered here at the most.</summary>
-    private const int MaxRemembered = 10_000;
-
-    /// <summary>With the deadline of a request, <see cref="Dispatcher"/>, the ten seconds within which there is an answer.</summary>
-    private static readonly TimeSpan SettleLimit = TimeSpan.FromSeconds(2);
-
-    private static readonly TimeSpan MaxMemory = TimeSpan.FromMinutes(1);
-
-    private readonly AttemptPolicy _account = new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
-    private readonly AttemptPolicy _address = new(settings.PerAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false);
-    private readonly AttemptPolicy _sharedAddress = new(settings.PerSharedAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false);
-
-    /// <summary>Until when an address is blocked: while it is, its guesses write nothing, and leave no rows of accounts.</summary>
-    private readonly ConcurrentDictionary<string, DateTimeOffset> _blocked = new(StringComparer.Ordinal);
+    private readonly AttemptBuckets _buckets = new(table, time);
+    private readonly AttemptPolicy _name = new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
+    private readonly AttemptPolicy _address = new(settings.PerAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false, IdBytes: 4);
+    private readonly AttemptPolicy _sharedAddress = new(settings.PerSharedAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false, IdBytes: 4);
+    private readonly AttemptPolicy _regeneration = new(MaxRegenerations, RegenerationWindow, DailyLimit: null, IsClearedBySuccess: false);
     private bool _hasWarned;
 
-    /// <summary>The key of an account's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
+    /// <summary>The key of a name's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
 
-    /// <summary>The same of a name that need not be an address.</summary>
-    private static string KeyOf(string subdomain, LoginName name) => Account.PartitionOf(subdomain, name.Canonical);
+    /// <summary>The key of an address's bucket.</summary>
+    internal static string KeyOf(ClientAddress client) => $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(client.Bucket)))}";
 
     /// <summary>
-    /// Counts the attempt in both buckets, or in that of the address where no account is named; or says after which time another
-    /// may be made.
+    /// Lets an attempt go on, or says after which time another may be made. Nothing is written. A bucket that was full a moment ago
+    /// refuses without being read.
     /// </summary>
+    /// <param name="name">Null for what concerns no name that was typed: then the address alone is limited.</param>
+    /// <param name="beside">Begins what is to be read beside the buckets; called when they are, and not for an attempt that is refused unread.</param>
+    /// <param name="deadline">Cancelled when there is no time left.</param>
+    /// <param name="abandoned">Cancelled when the client goes away.</param>
+    /// <exception cref="AttemptsContendedException">Too many attempts are open.</exception>
     public async Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(
-        string subdomain, LoginName? name, ClientAddress address, CancellationToken cancellation)
+        string subdomain, LoginName? name, ClientAddress client, Action beside, CancellationToken deadline, CancellationToken abandoned)
     {
-        var addressKey = KeyOf(address);
-        if (RememberedBlock(addressKey) is { } blocked)
-        {
-            return (null, blocked);
-        }
-
-        var ofAddress = limiter.ReserveAsync(addressKey, PolicyFor(address), cancellation);
-        var ofAccount = name is null ? Task.FromResult(default(ReservationOutcome)) : limiter.ReserveAsync(KeyOf(subdomain, name), _account, cancellation);
+        var attempt = Open(name is null ? null : Account.PartitionOf(subdomain, name.Canonical), client, deadline, abandoned);
         try
         {
-            await Task.WhenAll(ofAddress, ofAccount);
+            var retryAfter = await StandingAsync(attempt, beside, deadline);
+            if (retryAfter > TimeSpan.Zero)
+            {
+                attempt.Dispose();
+                return (null, retryAfter);
+            }
+
+            return (attempt, TimeSpan.Zero);
+        }
+        catch (OperationCanceledException) when (attempt.Waiting.IsCancellationRequested)
+        {
+            // Its judge finds it cancelled, before any work.
+            return (attempt, TimeSpan.Zero);
         }
         catch
         {
-            await WithdrawAsync(ofAddress);
-            await WithdrawAsync(ofAccount);
+            attempt.Dispose();
             throw;
         }
-
-        var (addressOutcome, accountOutcome) = (await ofAddress, await ofAccount);
-        if (addressOutcome.Reservation is { } addressReservation && (name is null || accountOutcome.Reservation is not null))
-        {
-            return (new LoginAttempt(accountOutcome.Reservation, addressReservation), TimeSpan.Zero);
-        }
-
-        if (addressOutcome.Reservation is null)
-        {
-            Instruments.AttemptBlocked("address");
-            Remember(addressKey, addressOutcome.RetryAfter);
-        }
-
-        if (name is not null && accountOutcome.Reservation is null)
-        {
-            Instruments.AttemptBlocked("account");
-        }
-
-        // An attempt that one bucket blocks counts in neither.
-        if ((addressOutcome.Reservation ?? accountOutcome.Reservation) is { } other)
-        {
-            await WithdrawAsync(other);
-        }
-
-        return (null, addressOutcome.RetryAfter > accountOutcome.RetryAfter ? addressOutcome.RetryAfter : accountOutcome.RetryAfter);
     }
 
-    /// <summary>The same for what concerns no name that anybody typed: the address's bucket alone.</summary>
-    public Task<(LoginAttempt? Attempt, TimeSpan RetryAfter)> BeginAsync(ClientAddress address, CancellationToken cancellation) =>
-        BeginAsync(subdomain: "", name: null, address, cancellation);
+    /// <summary>Writes a verdict down, which must be done before it leaves the process.</summary>
+    /// <exception cref="Exception">Storage is away, or there was no time left: the verdict must not leave.</exception>
+    public async Task<VerdictCommitment> CommitAsync(LoginAttempt attempt, bool isFailure)
+    {
+        using var limit = new CancellationTokenSource(CommitLimit, time);
+        return isFailure ? await CommitFailureAsync(attempt, limit.Token) : await CommitSuccessAsync(attempt, limit.Token);
+    }
+
+    /// <summary>
+    /// What to make of a fault that ended an attempt before its work had begun. An attempt that the client gave up counts against its address;
+    /// one that waited too long or whose place was needed counts nowhere.
+    /// </summary>
+    /// <returns>The fault to throw in its place; null where it is to be thrown as it is.</returns>
+    public async Task<Exception?> EndedWaitingAsync(LoginAttempt attempt, Exception fault, CancellationToken abandoned)
+    {
+        if (fault is not OperationCanceledException || attempt.HasBegun || !attempt.Waiting.IsCancellationRequested)
+        {
+            return null;
+        }
+
+        if (!abandoned.IsCancellationRequested)
+        {
+            return new AttemptsContendedException();
+        }
+
+        if (time.GetElapsedTime(attempt.Began) < ChargedWait)
+        {
+            await ChargeAsync(attempt);
+        }
+
+        return null;
+    }
+
+    /// <summary>Counts a new API key of an account, before it is made.</summary>
+    /// <returns>False where the account has had as many as it may.</returns>
+    public async Task<VerdictCommitment> CountRegenerationAsync(string subdomain, EmailAddress email, CancellationToken cancellation)
+    {
+        var bucket = _buckets.Enter($"{KeyOf(subdomain, email)}.key", _regeneration);
+        try
+        {
+            var (isCommitted, _, retryAfter) = await bucket.CommitFailureAsync(cancellation);
+            return new VerdictCommitment(isCommitted, retryAfter);
+        }
+        finally
+        {
+            _buckets.Exit(bucket);
+        }
+    }
 
     /// <summary>Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.</summary>
     public async Task ForgetAsync(string subdomain, EmailAddress email)
     {
-        using var limit = new CancellationTokenSource(SettleLimit, time);
+        using var limit = new CancellationTokenSource(CommitLimit, time);
         try
         {
-            await limiter.ForgetAsync(KeyOf(subdomain, email), limit.Token);
+            var key = KeyOf(subdomain, email);
+            await table.DeleteAsync(key, limit.Token);
+            _buckets.Forget(key);
         }
         catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
@@ -142,68 +143,149 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
     }
 
-    /// <summary>
-    /// Writes the verdict down, which must be done before it leaves the process. A client that has gone away does not stop
-    /// it: the right password of somebody with a bad connection must not be left behind as a failure.
-    /// </summary>
-    public async Task SettleAsync(LoginAttempt attempt, bool isSuccess)
-    {
-        using var limit = new CancellationTokenSource(SettleLimit, time);
-        await Task.WhenAll(
-            attempt.Account is { } account ? limiter.SettleAsync(account, isSuccess, limit.Token) : Task.CompletedTask,
-            limiter.SettleAsync(attempt.Address, isSuccess, limit.Token));
-    }
-
-    /// <summary>Takes an attempt back whose password nobody looked at.</summary>
-    public Task WithdrawAsync(LoginAttempt attempt) => Task.WhenAll(
-        attempt.Account is { } account ? WithdrawAsync(account) : Task.CompletedTask, WithdrawAsync(attempt.Address));
-
-    private async Task WithdrawAsync(Task<ReservationOutcome> outcome)
-    {
-        if (outcome is { IsCompletedSuccessfully: true, Result.Reservation: { } reservation })
-        {
-            await WithdrawAsync(reservation);
-        }
-    }
-
-    /// <summary>Where this fails, the attempt will count as a failure when its reservation expires.</summary>
-    private async Task WithdrawAsync(Reservation reservation)
-    {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(1), time);
-        try
-        {
-            await limiter.WithdrawAsync(reservation, limit.Token);
-        }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
-        {
-            log.AttemptNotWithdrawn(fault.GetType().Name);
-        }
-    }
-
     /// <param name="name">Null where the address alone is limited.</param>
     public RateLimit Exhausted(LoginName? name, ClientAddress address, TimeSpan retryAfter) =>
-        new((name is null ? PolicyFor(address) : _account).Limit, 0, time.GetUtcNow() + retryAfter);
+        new((name is null ? PolicyFor(address) : _name).Limit, 0, time.GetUtcNow() + retryAfter);
 
-    private static string KeyOf(ClientAddress address) => $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(address.Bucket)))}";
-
-    /// <summary>For how long an address is blocked as far as this instance remembers; null when it remembers nothing.</summary>
-    private TimeSpan? RememberedBlock(string addressKey)
+    private LoginAttempt Open(string? nameKey, ClientAddress client, CancellationToken deadline, CancellationToken abandoned)
     {
-        if (!_blocked.TryGetValue(addressKey, out var until))
-        {
-            return null;
-        }
-
-        var left = until - time.GetUtcNow();
-        if (left > TimeSpan.Zero)
-        {
-            Instruments.AttemptBlocked("address");
-            return left;
-        }
-
-        _blocked.TryRemove(addressKey, out _);
-        return null;
+        var open = openAttempts.Open(client, nameKey);
+        return new LoginAttempt(
+            open, _buckets, nameKey is null ? null : _buckets.Enter(nameKey, _name), _buckets.Enter(KeyOf(client), PolicyFor(client)),
+            CancellationTokenSource.CreateLinkedTokenSource(deadline, abandoned, open.Displaced), time.GetTimestamp());
     }
+
+    /// <summary>Zero where another attempt is allowed, else when one will be.</summary>
+    private async Task<TimeSpan> StandingAsync(LoginAttempt attempt, Action beside, CancellationToken deadline)
+    {
+        var (name, address) = (attempt.Name, attempt.Address);
+        if (address.Remembered is { IsBlocked: true } full)
+        {
+            return Blocked(full, "address");
+        }
+
+        // Beside the name's row. Where there are failures, it is read when a right verdict is committed.
+        var reading = address.Remembered is not null || address.HasFailures ? null : address.ReadAsync(deadline);
+        try
+        {
+            if (name is not null)
+            {
+                await attempt.WaitForTurnAsync();
+                if (name.Remembered is { IsBlocked: true } closed)
+                {
+                    return Blocked(closed, "account");
+                }
+
+                beside();
+                var standing = await name.ReadAsync(deadline);
+                if (standing.IsBlocked)
+                {
+                    return Blocked(standing, "account");
+                }
+
+                attempt.RateLimit = RateLimitOf(name.Policy, standing.Room - 1);
+            }
+            else
+            {
+                beside();
+            }
+        }
+        finally
+        {
+            await ((Task?)reading ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return reading is not null && await reading is { IsBlocked: true } late ? Blocked(late, "address") : TimeSpan.Zero;
+    }
+
+    private static TimeSpan Blocked(AttemptStanding standing, string bucket)
+    {
+        Instruments.AttemptBlocked(bucket);
+        return standing.RetryAfter;
+    }
+
+    /// <summary>The name first; the address only for a verdict that may leave.</summary>
+    private async Task<VerdictCommitment> CommitFailureAsync(LoginAttempt attempt, CancellationToken cancellation)
+    {
+        if (attempt.Name is { } name)
+        {
+            var ofName = await name.CommitFailureAsync(cancellation);
+            if (!ofName.IsCommitted)
+            {
+                return Withheld(ofName, "account");
+            }
+
+            (attempt.FillsName, attempt.RateLimit) = (ofName.Room == 0, RateLimitOf(name.Policy, ofName.Room));
+        }
+
+        var ofAddress = await attempt.Address.CommitFailureAsync(cancellation);
+        if (!ofAddress.IsCommitted)
+        {
+            return Withheld(ofAddress, "address");
+        }
+
+        attempt.FillsAddress = ofAddress.Room == 0;
+        if (attempt.Name is null)
+        {
+            attempt.RateLimit = RateLimitOf(attempt.Address.Policy, ofAddress.Room);
+        }
+
+        return new VerdictCommitment(true, TimeSpan.Zero);
+    }
+
+    /// <summary>Nothing is written to the address's row, so that the people behind one address do not wait for each other.</summary>
+    private async Task<VerdictCommitment> CommitSuccessAsync(LoginAttempt attempt, CancellationToken cancellation)
+    {
+        var address = attempt.Address;
+        var reading = address.HasFailures ? address.ReadAsync(cancellation) : null;
+        var ofName = default(Commitment);
+        try
+        {
+            if (attempt.Name is { } name)
+            {
+                ofName = await name.CommitSuccessAsync(cancellation);
+                attempt.RateLimit = RateLimitOf(name.Policy, ofName.Room);
+            }
+        }
+        finally
+        {
+            await ((Task?)reading ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        var standing = reading is null ? new AttemptStanding(address.Policy.Limit, TimeSpan.Zero) : await reading;
+        if (attempt.Name is null)
+        {
+            attempt.RateLimit = RateLimitOf(address.Policy, standing.Room - 1);
+        }
+        else if (!ofName.IsCommitted)
+        {
+            return Withheld(ofName, "account");
+        }
+
+        return standing.IsBlocked ? new VerdictCommitment(false, Blocked(standing, "address")) : new VerdictCommitment(true, TimeSpan.Zero);
+    }
+
+    private static VerdictCommitment Withheld(Commitment commitment, string bucket)
+    {
+        Instruments.AttemptBlocked(bucket);
+        return new VerdictCommitment(false, commitment.RetryAfter);
+    }
+
+    private async Task ChargeAsync(LoginAttempt attempt)
+    {
+        using var limit = new CancellationTokenSource(CommitLimit, time);
+        try
+        {
+            var (isCommitted, room, _) = await attempt.Address.CommitFailureAsync(limit.Token);
+            attempt.FillsAddress = isCommitted && room == 0;
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault) || fault is AttemptsContendedException)
+        {
+            log.AbandonedAttemptNotCounted(fault.GetType().Name);
+        }
+    }
+
+    private RateLimit RateLimitOf(AttemptPolicy policy, int room) => new(policy.Limit, Math.Max(room, 0), time.GetUtcNow() + policy.Window);
 
     private AttemptPolicy PolicyFor(ClientAddress address)
     {
@@ -218,15 +300,5 @@ public sealed class LoginAttempts(AttemptLimiter limiter, AttemptSettings settin
         }
 
         return _sharedAddress;
-    }
-
-    private void Remember(string addressKey, TimeSpan retryAfter)
-    {
-        if (_blocked.Count >= MaxRemembered)
-        {
-            _blocked.Clear();
-        }
-
-        _blocked[addressKey] = time.GetUtcNow() + (retryAfter < MaxMemory ? retryAfter : MaxMemory);
     }
 }

@@ -29,7 +29,7 @@ public sealed class StoreClock(TimeProvider time)
 
     /// <param name="date">Of an answer that has just come.</param>
     /// <returns>The time now.</returns>
-    public DateTimeOffset Hear(DateTimeOffset date)
+    public DateTimeOffset Observe(DateTimeOffset date)
     {
         // The time so far is the finer one as long as it is within the second that the answer names.
         var now = Now is { } soFar && soFar >= date && soFar < date + Resolution ? soFar : date;

@@ -35,16 +35,21 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
             return;
         }
 
-        if (attempt?.Account is { Remaining: 0 })
+        if (attempt is { FillsName: true })
         {
             trail.Record(happened with { Kind = SecurityEventKind.AccountLocked });
         }
 
-        if (attempt is { Address.Remaining: 0 })
+        if (attempt is { FillsAddress: true })
         {
             trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
         }
     }
+
+    /// <summary>Attempts that a client gave up have filled its address's bucket.</summary>
+    public void AddressFilled(string subdomain, ClientAddress address, string invocation) => trail.Record(new SecurityEvent(
+        time.GetUtcNow(), SecurityEventKind.AddressLocked, LoginOutcome.Unavailable.Name(), subdomain, UserId: null, Account: "",
+        digest.OfClient(address.Bucket), Actor: "", invocation));
 
     /// <summary>A password that was changed by a link, or a link that was refused.</summary>
     public void PasswordReset(string subdomain, ResetResult result, ClientAddress address, LoginAttempt attempt, string invocation)
@@ -56,7 +61,7 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
             time.GetUtcNow(), isChange ? SecurityEventKind.PasswordChanged : SecurityEventKind.PasswordResetRefused, result.Outcome.Name(), subdomain,
             result.Account?.UserId, email is null ? "" : digest.OfAccount(subdomain, email), digest.OfClient(address.Bucket), Actor: "", invocation);
         trail.Record(happened);
-        if (!isChange && attempt.Address.Remaining == 0)
+        if (!isChange && attempt.FillsAddress)
         {
             trail.Record(happened with { Kind = SecurityEventKind.AddressLocked });
         }

@@ -17,7 +17,8 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, I
             log.AccountRowMalformed(Account.PartitionOf(check.Realm.Subdomain, check.Name.Email!));
         }
 
-        var (verdict, refused) = await hasher.VerifyAsync(check.Client, account?.PasswordHash, check.Password, cancellation);
+        var (verdict, refused) = await hasher.VerifyAsync(
+            check.Client, account?.PasswordHash, check.Password, check.Attempt.Begin, check.Attempt.Waiting);
         if (refused is not null)
         {
             log.StoredHashRefused(account!.UserId, check.Realm.Subdomain, refused);
@@ -29,9 +30,15 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, I
         }
 
         var right = new BackendVerdict(Login.RefuseDeactivated(check.Realm, account)?.Outcome ?? LoginOutcome.LoggedIn, account);
-        return right.Outcome == LoginOutcome.LoggedIn && verdict == PasswordVerdict.RightButOutdated && !await RenewHashAsync(account, check, cancellation)
+        if (right.Outcome != LoginOutcome.LoggedIn || verdict != PasswordVerdict.RightButOutdated)
+        {
+            return right;
+        }
+
+        // A password below the strength rule must not be hashed anew.
+        return !PasswordStrength.IsEnough(check.Password)
             ? new BackendVerdict(LoginOutcome.PasswordResetRequired, account)
-            : right;
+            : right with { Consequence = cancelled => RenewHashAsync(right, check, cancelled) };
     }
 
     /// <summary>Why a password was not right, which the wire does not tell.</summary>
@@ -43,17 +50,12 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, I
         : LoginOutcome.PasswordUnusable;
 
     /// <summary>
-    /// Replaces an outdated hash, if the row is still the one that was verified: a password changed meanwhile stands.
-    /// False when the password is below the strength rule and so must not be hashed anew. Storage that fails here, or a
-    /// full gate, costs the renewal, which the next login makes up for, and not the login.
+    /// Replaces an outdated hash, if the row is still the one that was verified: a password changed meanwhile stands. Storage that fails
+    /// here, or a full gate, costs the renewal, which the next login makes up for, and not the login.
     /// </summary>
-    private async Task<bool> RenewHashAsync(Account account, PasswordCheck check, CancellationToken cancellation)
+    private async Task<BackendVerdict> RenewHashAsync(BackendVerdict right, PasswordCheck check, CancellationToken cancellation)
     {
-        if (!PasswordStrength.IsEnough(check.Password))
-        {
-            return false;
-        }
-
+        var account = right.Account!;
         try
         {
             var hash = await hasher.HashAsync(check.Client, check.Password, cancellation);
@@ -67,6 +69,6 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, I
             log.HashRenewalFailed(account.UserId, account.Subdomain, fault.GetType().Name);
         }
 
-        return true;
+        return right;
     }
 }

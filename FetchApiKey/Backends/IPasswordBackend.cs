@@ -1,14 +1,17 @@
 // Who can say whether a password is right: the accounts' own hashes, or a directory.
 
 using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
 using FetchApiKey.Passwords;
 
 namespace FetchApiKey.Backends;
 
 /// <summary>A name and a password in a realm, for a backend to judge.</summary>
+/// <param name="Attempt">Whose turn it is, and until when it may wait; <see cref="LoginAttempt.Begin"/> before the work.</param>
 /// <param name="Client">Whose login it is: clients take turns where something is scarce.</param>
 /// <param name="Reading">The account of the typed address, which is being read; none for a name that is not an address.</param>
-public sealed record PasswordCheck(Realm Realm, LoginName Name, TypedPassword Password, string Client, Task<AccountReading> Reading);
+public sealed record PasswordCheck(
+    Realm Realm, LoginName Name, TypedPassword Password, LoginAttempt Attempt, ClientAddress Client, Task<AccountReading> Reading);
 
 /// <summary>What a backend says.</summary>
 /// <param name="Outcome">LoggedIn where the password is right and the account may be used.</param>
@@ -17,6 +20,12 @@ public sealed record BackendVerdict(LoginOutcome Outcome, Account? Account)
 {
     /// <summary>The account was made by this login.</summary>
     public bool IsNew { get; init; }
+
+    /// <summary>
+    /// What a right password has for a consequence, a renewed hash or a new account: done when the verdict is committed, and not before. It
+    /// gives the verdict that follows from it. Null for none.
+    /// </summary>
+    public Func<CancellationToken, Task<BackendVerdict>>? Consequence { get; init; }
 }
 
 /// <summary>

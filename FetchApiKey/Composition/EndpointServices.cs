@@ -90,9 +90,9 @@ public static class EndpointServices
     private static void AddLogin(IServiceCollection services, Settings settings)
     {
         services.AddSingleton(settings.Hashing).AddSingleton<PasswordHasher>();
-        services.AddSingleton(settings.Attempts).AddSingleton<AttemptLimiter>();
+        services.AddSingleton(settings.Attempts).AddSingleton<AttemptTable>().AddSingleton<OpenAttempts>();
         services.AddSingleton(provider => new LoginAttempts(
-            provider.GetRequiredService<AttemptLimiter>(), settings.Attempts, settings.IsOnAzure,
+            provider.GetRequiredService<AttemptTable>(), provider.GetRequiredService<OpenAttempts>(), settings.Attempts, settings.IsOnAzure,
             provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<LoginAttempts>>()));
         foreach (var directory in settings.Ldap)
         {

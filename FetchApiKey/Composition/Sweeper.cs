@@ -8,9 +8,11 @@ using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Composition;
 
-internal sealed class Sweeper(AttemptLimiter limiter, AuditTable audit, Settings settings, TimeProvider time, ILogger<Sweeper> log) : BackgroundService
+/// <summary>Once a day, by one of the instances: the others ask for one row and find that it is done.</summary>
+internal sealed class Sweeper(AttemptTable attempts, AuditTable audit, Settings settings, TimeProvider time, ILogger<Sweeper> log) : BackgroundService
 {
-    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(10);
+    /// <summary>Between two looks whether the day is over.</summary>
+    private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -19,8 +21,11 @@ internal sealed class Sweeper(AttemptLimiter limiter, AuditTable audit, Settings
         {
             try
             {
-                log.AttemptsSwept(await limiter.SweepAsync(stoppingToken));
-                log.AuditSwept(await audit.SweepAsync(time.GetUtcNow() - settings.AuditRetention, stoppingToken));
+                if (await attempts.TakeSweepAsync(stoppingToken))
+                {
+                    log.AttemptsSwept(await attempts.SweepAsync(stoppingToken));
+                    log.AuditSwept(await audit.SweepAsync(time.GetUtcNow() - settings.AuditRetention, stoppingToken));
+                }
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested && AccountTables.IsUnavailability(fault))
             {

@@ -28,7 +28,7 @@ public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings
             return HtmlPage.SentFromElsewhere(realm);
         }
 
-        var (form, refusal) = await RequestForm.ReadAsync(request.Http, cancellation);
+        var (form, refusal) = await RequestForm.ReadAsync(request.Http, request.Lifetime);
         if (form is null)
         {
             return HtmlPage.Unreadable(realm, refusal!.Status);
@@ -48,7 +48,7 @@ public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings
                 return Form(400, realm, username, "Enter your password.", "password");
             }
 
-            var result = await login.TryAsync(realm, name, password, request.Client, request.Invocation, cancellation);
+            var result = await login.TryAsync(realm, name, password, request.Client, request.Invocation, request.Lifetime);
             return ReplyTo(result, realm, realm.PublicUrl ?? request.Origin.ToString(), username).With(result.RateLimit);
         }
     }

@@ -56,7 +56,7 @@ public static class HtmlPage
     public static Reply SentFromElsewhere(Realm realm) => Notice(403, realm, "Sent from another site", Html.Of(
         $"<p>Your browser says that another site sent this form, so nothing was done with it. Open the address or the link that you were given, and fill in the form there.</p>"));
 
-    /// <summary>400 or 413, for what no browser makes of a form of ours.</summary>
+    /// <summary>400, 408 or 413, for what no browser makes of a form of ours.</summary>
     public static Reply Unreadable(Realm realm, int status) => Notice(status, realm, "Not readable", Html.Of($"<p>What was sent is no form of this page's. Nothing was done with it.</p>"));
 
     /// <summary>503, E18 for people.</summary>

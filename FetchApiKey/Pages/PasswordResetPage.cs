@@ -35,7 +35,7 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
             return HtmlPage.SentFromElsewhere(realm);
         }
 
-        var (form, refusal) = await RequestForm.ReadAsync(request.Http, cancellation);
+        var (form, refusal) = await RequestForm.ReadAsync(request.Http, request.Lifetime);
         if (form is null)
         {
             return HtmlPage.Unreadable(realm, refusal!.Status);
@@ -47,7 +47,7 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
             using var first = form.TakePassword("password") ?? TypedPassword.FromText("");
             using var again = form.TakePassword("password_again") ?? TypedPassword.FromText("");
             var result = await reset.TryAsync(
-                realm, token, isPost ? new ChosenPassword(first, again) : null, request.Client, request.Invocation, cancellation);
+                realm, token, isPost ? new ChosenPassword(first, again) : null, request.Client, request.Invocation, request.Lifetime);
             return ReplyTo(result, realm, token);
         }
     }

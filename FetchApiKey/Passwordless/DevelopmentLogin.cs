@@ -32,7 +32,7 @@ public sealed class DevelopmentLogin(
     /// <summary>The steps stand in the order of contract section 5.</summary>
     public async Task<Reply> AnswerFetchAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        var (form, refusal) = await RequestForm.ReadAsync(request.Http, cancellation);
+        var (form, refusal) = await RequestForm.ReadAsync(request.Http, request.Lifetime);
         if (form is null)
         {
             return refusal!;

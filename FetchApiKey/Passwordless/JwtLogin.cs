@@ -26,7 +26,7 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
     /// <summary>The steps stand in the order of contract section 5.</summary>
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        var (form, refusal) = await RequestForm.ReadAsync(request.Http, cancellation);
+        var (form, refusal) = await RequestForm.ReadAsync(request.Http, request.Lifetime);
         if (form is null)
         {
             return refusal!;
@@ -58,15 +58,15 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
 
             var reading = default(TokenReading);
             var result = await login.LimitAsync(
-                SecurityEventKind.TokenLogin, realm, name: null, request.Client, request.Invocation,
-                async () =>
+                SecurityEventKind.TokenLogin, realm, name: null, request.Client, request.Invocation, request.Lifetime,
+                async attempt =>
                 {
+                    attempt.Begin();
                     reading = await validator.ReadAsync(token);
                     return reading.Holds
-                        ? await login.AdmitAsync(realm, reading.Email is { } email ? EmailAddress.TryParse(email) : null, cancellation)
+                        ? await login.AdmitAsync(realm, reading.Email is { } email ? EmailAddress.TryParse(email) : null, request.Lifetime.Deadline)
                         : new LoginResult(LoginOutcome.TokenRefused, null);
-                },
-                cancellation);
+                });
             return ReplyTo(result, reading, includeProfile, form.Unconsumed()).With(result.RateLimit);
         }
     }

@@ -26,6 +26,7 @@ public sealed class KeyRegeneration
     private readonly AccountStore _accounts;
     private readonly ApiKeyCipher _cipher;
     private readonly Login _login;
+    private readonly LoginAttempts _attempts;
     private readonly Settings _settings;
     private readonly ILogger _log;
 
@@ -33,9 +34,9 @@ public sealed class KeyRegeneration
     private readonly Account _nobody;
 
     public KeyRegeneration(
-        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, Settings settings, ILogger<KeyRegeneration> log)
+        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, LoginAttempts attempts, Settings settings, ILogger<KeyRegeneration> log)
     {
-        (_realms, _accounts, _cipher, _login, _settings, _log) = (realms, accounts, cipher, login, settings, log);
+        (_realms, _accounts, _cipher, _login, _attempts, _settings, _log) = (realms, accounts, cipher, login, attempts, settings, log);
         _nobody = new Account("", 0, "", "!", cipher.Seal("", 0, Account.NewApiKey()), IsActive: false, Account.Member, DateTimeOffset.UnixEpoch);
     }
 
@@ -63,8 +64,12 @@ public sealed class KeyRegeneration
         }
 
         var result = await _login.LimitAsync(
-            SecurityEventKind.ApiKeyChanged, realm, email, request.Client, request.Invocation,
-            () => RegenerateAsync(realm, email, given.ApiKey, cancellation), cancellation);
+            SecurityEventKind.ApiKeyChanged, realm, email, request.Client, request.Invocation, request.Lifetime,
+            async attempt =>
+            {
+                attempt.Begin();
+                return await JudgeAsync(realm, email, given.ApiKey, request.Lifetime.Deadline);
+            });
         return (result.Outcome switch
         {
             LoginOutcome.ApiKeyChanged => Reply.KeyChanged(result.ApiKey),
@@ -76,54 +81,67 @@ public sealed class KeyRegeneration
         }).With(result.RateLimit);
     }
 
-    /// <summary>Another that changed the row first is judged anew: if it changed the key, then the key that was given is the old one.</summary>
-    private async Task<LoginResult> RegenerateAsync(Realm realm, EmailAddress email, string givenKey, CancellationToken cancellation)
+    private async Task<LoginResult> JudgeAsync(Realm realm, EmailAddress email, string givenKey, CancellationToken cancellation)
     {
-        var written = "";
-        var newKey = Account.NewApiKey();
-        while (true)
+        var (account, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
+        if (isMalformed)
         {
-            var (account, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
-            if (isMalformed)
-            {
-                _log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
-            }
+            _log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
+        }
 
-            if (account is not null && account.SealedApiKey == written)
+        return Judge(realm, account, isMalformed, givenKey)
+            ?? new LoginResult(LoginOutcome.ApiKeyChanged, account) { Consequence = cancelled => ChangeAsync(realm, email, account!, givenKey, cancelled) };
+    }
+
+    /// <summary>Null for the right key of an account that may be used. The same work is done whether there is an account or not.</summary>
+    private LoginResult? Judge(Realm realm, Account? account, bool isMalformed, string givenKey)
+    {
+        var opening = _cipher.Open(account ?? _nobody, out var storedKey);
+        var isRight = Equals(storedKey, givenKey);
+        if (account is null)
+        {
+            return new LoginResult(isMalformed ? LoginOutcome.AccountMalformed : LoginOutcome.UnknownUser, null);
+        }
+
+        if (opening != Opening.Opened)
+        {
+            // It will not open a second time either, and says what the operator must know.
+            return _login.GiveKey(account);
+        }
+
+        return isRight ? Login.RefuseDeactivated(realm, account) : new LoginResult(LoginOutcome.WrongApiKey, account);
+    }
+
+    /// <summary>Another that changed the row first is judged anew: if it changed the key, then the key that was given is the old one.</summary>
+    private async Task<LoginResult> ChangeAsync(Realm realm, EmailAddress email, Account account, string givenKey, CancellationToken cancellation)
+    {
+        var (mayChange, retryAfter) = await _attempts.CountRegenerationAsync(realm.Subdomain, email, cancellation);
+        if (!mayChange)
+        {
+            return new LoginResult(LoginOutcome.RateLimited, account) { RetryAfter = retryAfter };
+        }
+
+        var newKey = Account.NewApiKey();
+        var written = _cipher.Seal(account.Subdomain, account.UserId, newKey);
+        while (!await _accounts.SetSealedApiKeyAsync(account, written, cancellation))
+        {
+            var (current, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
+            if (current?.SealedApiKey == written)
             {
                 // The write was carried out, and its acknowledgement lost.
-                return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey };
+                account = current;
+                break;
             }
 
-            var opening = _cipher.Open(account ?? _nobody, out var storedKey);
-            var isRight = Equals(storedKey, givenKey);
-            if (account is null)
+            if (Judge(realm, current, isMalformed, givenKey) is { } refused)
             {
-                return new LoginResult(isMalformed ? LoginOutcome.AccountMalformed : LoginOutcome.UnknownUser, null);
+                return refused;
             }
 
-            if (opening != Opening.Opened)
-            {
-                // It will not open a second time either, and says what the operator must know.
-                return _login.GiveKey(account);
-            }
-
-            if (!isRight)
-            {
-                return new LoginResult(LoginOutcome.WrongApiKey, account);
-            }
-
-            if (Login.RefuseDeactivated(realm, account) is { } deactivated)
-            {
-                return deactivated;
-            }
-
-            written = _cipher.Seal(account.Subdomain, account.UserId, newKey);
-            if (await _accounts.SetSealedApiKeyAsync(account, written, cancellation))
-            {
-                return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey };
-            }
+            account = current!;
         }
+
+        return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey };
     }
 
     /// <summary>In a time that does not depend on where they differ.</summary>

@@ -1,6 +1,7 @@
 // Who hashes when: a bounded number of hashes at once, on threads and in memory of their own, and a short queue before them.
 
 using FetchApiKey.Argon2;
+using FetchApiKey.Attempts;
 using FetchApiKey.Telemetry;
 using Microsoft.Extensions.Logging;
 
@@ -38,40 +39,37 @@ public sealed record GateLimits
 /// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
 /// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
 /// it has all the memory to itself, and a reserve besides where the slots together are smaller than the largest hash; one that
-/// needs more than the limits have is not computed (<see cref="Fits"/>). Clients take turns, and of one client's hashes the
-/// first come is first served: a flood from one address makes its own logins wait, not everybody's. While the hash whose
-/// turn it is waits for room, nobody overtakes it. When the queue is full, a client with fewer hashes in it displaces the
-/// last of the one with most.
+/// needs more than the limits have is not computed (<see cref="Fits"/>). Networks and addresses take turns (<see cref="HashingQueue"/>):
+/// a flood makes its own logins wait, not everybody's. While the hash whose turn it is waits for room, nobody overtakes it. When the
+/// queue is full, a client of a less busy network displaces the last of the busiest.
 /// </summary>
 public sealed class HashingGate : IDisposable
 {
     private readonly object _lock = new();
 
-    /// <summary>Every client that waits, in the order of turns, with its hashes in the order in which they came.</summary>
-    private readonly LinkedList<Client> _turns = new();
-    private readonly Dictionary<string, Client> _clients = new(StringComparer.Ordinal);
+    private readonly HashingQueue _queue = new();
     private readonly Thread[] _workers;
-    private readonly Lazy<HashingMemory?> _memory;
+    private readonly HashingMemory? _memory;
     private readonly Lazy<LaneWorkers?> _laneWorkers;
     private readonly long _slotBytes;
     private readonly long _largestBytes;
     private readonly GateLimits _limits;
     private readonly TimeProvider _time;
-    private int _waiting;
     private int _running;
     private bool _isExclusive;
     private bool _isDisposed;
 
+    /// <summary>Takes the memory, which is as long as some hashes: not on a thread that others wait for.</summary>
     /// <param name="slotKib">Memory of the most expensive hash of a configured cost.</param>
     /// <param name="largestKib">Memory of the most expensive stored hash, if the limits have as much.</param>
+    /// <exception cref="InsufficientMemoryException">The system has no such memory.</exception>
     internal HashingGate(IArgon2 argon2, int slotKib, int largestKib, GateLimits limits, TimeProvider time, ILogger log)
     {
         var hashBytes = Bytes(slotKib);
         (Slots, _limits, _time) = (SlotsFor(argon2.MemoryFactor * hashBytes, limits), limits, time);
         _slotBytes = hashBytes;
         _largestBytes = Math.Max(Slots * hashBytes, Math.Min(Bytes(largestKib), MemoryOf(limits) / argon2.MemoryFactor));
-        // Taken and locked by the first worker, so that the process need not wait for it.
-        _memory = new(() => argon2 is BuiltInArgon2 ? NewMemory(log) : null);
+        _memory = argon2 is BuiltInArgon2 ? NewMemory(log) : null;
         var laneThreads = limits.LaneThreads == 0 ? Environment.ProcessorCount : limits.LaneThreads;
         _laneWorkers = new(() => laneThreads > 1 && argon2 is BuiltInArgon2 ? new LaneWorkers(laneThreads) : null);
         _workers = new Thread[Slots];
@@ -103,20 +101,20 @@ public sealed class HashingGate : IDisposable
     /// <param name="memoryKib">What the work takes from its workspace; 0 for none.</param>
     /// <exception cref="HashingGateFullException">No turn came in time.</exception>
     /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
-    internal async Task<bool> RunAsync(string client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
+    internal async Task<bool> RunAsync(ClientAddress client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
     {
-        var job = new Job(work, needsAllSlots: Bytes(memoryKib) > _slotBytes, _time.GetTimestamp());
+        var job = new HashingJob(work, client, needsAllSlots: Bytes(memoryKib) > _slotBytes, _time.GetTimestamp());
         using var span = Instruments.Spans.StartActivity("hash");
-        Job? displaced = null;
+        HashingJob? displaced = null;
         lock (_lock)
         {
-            if (_waiting >= _limits.QueueLength)
+            if (_queue.Count >= _limits.QueueLength)
             {
-                displaced = Displace(client);
+                displaced = _queue.Displace(client) ?? throw new HashingGateFullException();
             }
 
-            Instruments.HashQueued(_waiting);
-            Enqueue(client, job);
+            Instruments.HashQueued(_queue.Count);
+            _queue.Add(job);
             Monitor.PulseAll(_lock);
         }
 
@@ -147,71 +145,22 @@ public sealed class HashingGate : IDisposable
             _laneWorkers.Value?.Dispose();
         }
 
-        if (_memory.IsValueCreated)
-        {
-            _memory.Value?.Dispose();
-        }
+        _memory?.Dispose();
     }
 
     private static long MemoryOf(GateLimits limits) =>
         limits.MemoryBytes == 0 ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2 : limits.MemoryBytes;
 
-    private void Enqueue(string key, Job job)
-    {
-        if (!_clients.TryGetValue(key, out var client))
-        {
-            client = new Client(key);
-            _clients.Add(key, client);
-            _turns.AddLast(client.Turn);
-        }
-
-        client.Jobs.AddLast(job.Place);
-        job.Client = client;
-        _waiting++;
-    }
-
-    private void Dequeue(Job job)
-    {
-        var client = job.Client!;
-        client.Jobs.Remove(job.Place);
-        _waiting--;
-        if (client.Jobs.Count == 0)
-        {
-            _turns.Remove(client.Turn);
-            _clients.Remove(client.Key);
-        }
-    }
-
-    /// <summary>Takes the last hash of the client that has most out of the queue, for one that has fewer.</summary>
-    /// <exception cref="HashingGateFullException">The newcomer has as many.</exception>
-    private Job Displace(string newcomer)
-    {
-        var most = _turns.MaxBy(client => client.Jobs.Count)!;
-        if (_clients.TryGetValue(newcomer, out var own) && own.Jobs.Count + 1 >= most.Jobs.Count)
-        {
-            throw new HashingGateFullException();
-        }
-
-        if (own is null && most.Jobs.Count == 1)
-        {
-            throw new HashingGateFullException();
-        }
-
-        var last = most.Jobs.Last!.Value;
-        Dequeue(last);
-        return last;
-    }
-
-    private void Withdraw(Job job, CancellationToken cancellation)
+    private void Withdraw(HashingJob job, CancellationToken cancellation)
     {
         lock (_lock)
         {
-            if (job.Place.List is null)
+            if (!job.IsWaiting)
             {
                 return;
             }
 
-            Dequeue(job);
+            _queue.Remove(job);
             // The one that waited for it to go may be next.
             Monitor.PulseAll(_lock);
         }
@@ -229,7 +178,6 @@ public sealed class HashingGate : IDisposable
     private void Work(int slot)
     {
         HashingThreadPriority.Lower();
-        _ = _memory.Value;
         while (Next(out var isAlone) is { } job)
         {
             var workspace = WorkspaceOf(slot, job, isAlone);
@@ -261,22 +209,16 @@ public sealed class HashingGate : IDisposable
 
     /// <summary>Waits until the hash whose turn it is has room; null when the gate closes.</summary>
     /// <param name="isAlone">Whether nothing else runs or waits, so that the work may use other processors too.</param>
-    private Job? Next(out bool isAlone)
+    private HashingJob? Next(out bool isAlone)
     {
         lock (_lock)
         {
             while (!_isDisposed)
             {
-                if (_turns.First?.Value is { } client && client.Jobs.First!.Value is var job && !_isExclusive && (_running == 0 || !job.NeedsAllSlots))
+                if (_queue.Next is { } job && !_isExclusive && (_running == 0 || !job.NeedsAllSlots))
                 {
-                    Dequeue(job);
-                    if (client.Turn.List is not null)
-                    {
-                        _turns.Remove(client.Turn);
-                        _turns.AddLast(client.Turn);
-                    }
-
-                    isAlone = _running == 0 && _waiting == 0;
+                    _queue.TakeNext();
+                    isAlone = _running == 0 && _queue.Count == 0;
                     _running++;
                     _isExclusive = job.NeedsAllSlots;
                     return job;
@@ -291,59 +233,20 @@ public sealed class HashingGate : IDisposable
     }
 
     /// <summary>The slot, or all of the memory. None for Konscious, which takes memory of its own.</summary>
-    private HashingWorkspace WorkspaceOf(int slot, Job job, bool isAlone) => _memory.Value is not { } memory ? default
+    private HashingWorkspace WorkspaceOf(int slot, HashingJob job, bool isAlone) => _memory is not { } memory ? default
         : job.NeedsAllSlots ? new HashingWorkspace(memory, 0, _largestBytes, isAlone ? _laneWorkers.Value : null)
         : new HashingWorkspace(memory, slot * _slotBytes, _slotBytes, isAlone ? _laneWorkers.Value : null);
 
     private HashingMemory NewMemory(ILogger log)
     {
         var memory = new HashingMemory(_slotBytes * Slots, _largestBytes);
+        // So that memory which the system has promised and has not is missed now, and not by a login.
+        memory.Touch();
         if (memory.Unprotected.Count > 0)
         {
             log.HashingMemoryUnprotected(string.Join(" and ", memory.Unprotected));
         }
 
         return memory;
-    }
-
-    private sealed class Client
-    {
-        public Client(string key)
-        {
-            Key = key;
-            Turn = new LinkedListNode<Client>(this);
-        }
-
-        public string Key { get; }
-
-        public LinkedListNode<Client> Turn { get; }
-
-        public LinkedList<Job> Jobs { get; } = new();
-    }
-
-    private sealed class Job
-    {
-        public Job(Func<HashingWorkspace, bool> work, bool needsAllSlots, long queued)
-        {
-            (Work, NeedsAllSlots, Queued) = (work, needsAllSlots, queued);
-            Place = new LinkedListNode<Job>(this);
-        }
-
-        public Func<HashingWorkspace, bool> Work { get; }
-
-        public bool NeedsAllSlots { get; }
-
-        public LinkedListNode<Job> Place { get; }
-
-        public Client? Client { get; set; }
-
-        /// <summary>When it came, as a timestamp of the time provider.</summary>
-        public long Queued { get; }
-
-        public TimeSpan Waited { get; set; }
-
-        public TimeSpan Took { get; set; }
-
-        public TaskCompletionSource<bool> Result { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -1,6 +1,7 @@
 // Checks passwords: knows stored hashes and costs, nothing of accounts, limits or HTTP.
 
 using FetchApiKey.Argon2;
+using FetchApiKey.Attempts;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Passwords;
@@ -52,15 +53,23 @@ public sealed class PasswordHasher : IDisposable
         _engine = Task.Run(() =>
         {
             var argon2 = Choose(settings, log);
-            var gate = new HashingGate(argon2, settings.LargestMemoryKib, StoredHash.MaxMemoryKib, settings.Gate, time, log);
-            return new Engine(argon2, gate);
+            try
+            {
+                var gate = new HashingGate(argon2, settings.LargestMemoryKib, StoredHash.MaxMemoryKib, settings.Gate, time, log);
+                return new Engine(argon2, gate);
+            }
+            catch (InsufficientMemoryException)
+            {
+                throw new InvalidSettingsException(
+                    ["Hashing__memoryMib: the system does not have the memory that hashing needs; lower it, or Argon2__memoryKib"]);
+            }
         });
         _costs = [.. settings.AlsoInUse.Prepend(_cost).Distinct()];
         _decoys = [.. _costs.Select(cost => cost.NewDecoy())];
     }
 
     /// <summary>Ends when hashes can be computed.</summary>
-    /// <exception cref="Exception">They cannot.</exception>
+    /// <exception cref="InvalidSettingsException">The system has not as much memory.</exception>
     public Task WarmUpAsync() => _engine;
 
     /// <summary>
@@ -70,13 +79,14 @@ public sealed class PasswordHasher : IDisposable
     /// configured one, and its time tells it from others.
     /// </summary>
     /// <param name="client">Whose login it is: clients take turns at the gate.</param>
+    /// <param name="begin">Called when the hash is about to be computed; from then on it is seen through.</param>
     /// <param name="stored">The password column; null when there is no account.</param>
     /// <returns>The verdict, and for a hash that was refused unread the reason, which is for the operator alone.</returns>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
     public async Task<(PasswordVerdict Verdict, string? Refused)> VerifyAsync(
-        string client, string? stored, TypedPassword password, CancellationToken cancellation)
+        ClientAddress client, string? stored, TypedPassword password, Action begin, CancellationToken waiting)
     {
-        var engine = await _engine.WaitAsync(cancellation);
+        var engine = await _engine.WaitAsync(waiting);
         var hash = stored is null || password.IsEmpty ? new UnusableHash() : ComputableOrRefused(StoredHash.Parse(stored), engine);
         var hashes = (ComputedHash[])_decoys.Clone();
         var computed = hash as ComputedHash;
@@ -91,6 +101,7 @@ public sealed class PasswordHasher : IDisposable
             hashes.Max(each => each.Cost.WorkspaceKib),
             workspace =>
             {
+                begin();
                 var isRight = false;
                 for (var i = 0; i < hashes.Length; i++)
                 {
@@ -99,7 +110,7 @@ public sealed class PasswordHasher : IDisposable
 
                 return isRight;
             },
-            cancellation);
+            waiting);
         return (isRight ? Right(computed!.IsCurrent(_cost)) : PasswordVerdict.Wrong, (hash as RefusedHash)?.Reason);
     }
 
@@ -109,7 +120,7 @@ public sealed class PasswordHasher : IDisposable
 
     /// <summary>A new hash in the form it is stored in.</summary>
     /// <exception cref="HashingGateFullException">Too many others are hashing.</exception>
-    public async Task<string> HashAsync(string client, TypedPassword password, CancellationToken cancellation)
+    public async Task<string> HashAsync(ClientAddress client, TypedPassword password, CancellationToken cancellation)
     {
         var engine = await _engine.WaitAsync(cancellation);
         var hash = Argon2Hash.NewUntagged(_cost);

@@ -10,7 +10,7 @@ internal static class HashingSection
 
     private static string Syntaxes => string.Join(" or ", StoredHash.Formats.Select(format => format.CostSyntax));
 
-    public static HashingSettings Read(SettingsReader settings)
+    public static HashingSettings Read(SettingsReader settings, bool answersRequests)
     {
         var (argon2, hashing) = (settings.Section("Argon2"), settings.Section("Hashing"));
         var lanes = argon2.Integer("lanes", Argon2Cost.Default.Lanes, 1, Argon2Cost.MaxLanes);
@@ -27,6 +27,12 @@ internal static class HashingSection
         if (HashingGate.SlotsFor(PasswordHasher.SlotBytes(read.LargestMemoryKib, useKonscious), limits) < 1)
         {
             hashing.Fault("memoryMib", "leaves no room for a hash of Argon2__memoryKib");
+        }
+
+        // Of the control group, where there is one. An operator's command runs on another machine.
+        if (answersRequests && limits.MemoryBytes > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)
+        {
+            hashing.Fault("memoryMib", "is more memory than this process may use; lower it, or give the process more");
         }
 
         argon2.RefuseUnknown();

@@ -68,7 +68,7 @@ public sealed record Settings
         {
             Storage = StorageSettings.Read(reader, answersRequests),
             ExternalHosts = ReadExternalHosts(reader, website, answersRequests),
-            Hashing = HashingSection.Read(reader),
+            Hashing = HashingSection.Read(reader, answersRequests),
             ApiKeys = ApiKeySection.Read(reader),
             Attempts = ReadAttempts(reader.Section("AttemptLimit")),
             ClientAddress = ReadClientAddress(reader.Section("ClientAddress")),

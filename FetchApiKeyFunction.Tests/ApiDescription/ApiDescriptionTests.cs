@@ -189,6 +189,7 @@ public sealed partial class ApiDescriptionTests(Organisation organisation) : ICl
         ["401 E15"] = () => organisation.Server.LogInAsync("weak@zulip.com", "abcd1234"),
         ["404 E3"] = () => organisation.Server.LogInAsync("iago@zulip.com", "abcd1234", "unknown.zulip.example.com"),
         ["405 method-not-allowed"] = () => organisation.Server.SendAsync(HttpMethod.Get, Login),
+        ["408 body-timed-out"] = SendWithoutEndAsync,
         ["413 body-too-large"] = () => SendFormAsync(RightForm.PadRight(RequestForm.MaxBodyBytes + 1, 'x')),
         ["429 E16"] = GuessTooOftenAsync,
         ["500 E17"] = async () =>
@@ -237,6 +238,10 @@ public sealed partial class ApiDescriptionTests(Organisation organisation) : ICl
         await server.LogInAsync("guessed@zulip.com", "wrong");
         return await server.LogInAsync("guessed@zulip.com", "wrong");
     }
+
+    /// <summary>HttpClient hears no answer before it has sent everything.</summary>
+    private async Task<Answer> SendWithoutEndAsync() => ParseFirst(await organisation.Server.SendRawAsync(
+        $"POST {Login} HTTP/1.1\r\nHost: {RootHost}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 50\r\n\r\nusername="))!;
 
     private Task<Answer> SendFormAsync(string body, string query = "", string type = "application/x-www-form-urlencoded")
     {

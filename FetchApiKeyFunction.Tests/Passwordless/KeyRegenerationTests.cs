@@ -3,6 +3,7 @@
 using System.Text;
 using System.Text.Json;
 using FetchApiKey.Accounts;
+using FetchApiKey.Attempts;
 using Microsoft.AspNetCore.Http;
 using static FetchApiKeyFunction.Tests.TestServer;
 
@@ -162,12 +163,29 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
         var (email, key) = await AddAsync();
         await using var other = await StartAsync(organisation.Tables);
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 12).Select(i => SendAsync(email, key, server: i % 2 == 0 ? organisation.Server : other)));
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => SendAsync(email, key, server: i % 2 == 0 ? organisation.Server : other)));
         var login = await organisation.Server.LogInAsync(email, "abcd1234");
 
         var winner = Assert.Single(answers, answer => answer.Status == 200);
         Assert.All(answers.Where(answer => answer != winner), answer => Assert.Equal((401, Golden("key-invalid")), (answer.Status, answer.Body)));
         Assert.Contains($"\"api_key\":\"{KeyOf(winner)}\"", login.Body, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_eleventh_new_key_of_an_account_within_an_hour_is_refused_and_the_tenth_stays()
+    {
+        var (email, key) = await AddAsync();
+        for (var i = 0; i < LoginAttempts.MaxRegenerations; i++)
+        {
+            var answer = await SendAsync(email, key);
+            Assert.Equal(200, answer.Status);
+            key = KeyOf(answer);
+        }
+
+        var refused = await SendAsync(email, key);
+        Assert.Equal(429, refused.Status);
+        Assert.InRange(int.Parse(refused.Headers["Retry-After"], System.Globalization.CultureInfo.InvariantCulture), 3000, 3600);
+        Assert.Contains($"\"api_key\":\"{key}\"", (await organisation.Server.LogInAsync(email, "abcd1234")).Body, StringComparison.Ordinal);
     }
 
     [Fact]

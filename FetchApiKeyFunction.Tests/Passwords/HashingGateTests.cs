@@ -15,7 +15,7 @@ public sealed class HashingGateTests
         var (running, most) = (0, 0);
         using var all = new CountdownEvent(3);
 
-        var jobs = Enumerable.Range(0, 12).Select(_ => gate.RunAsync("c", 64, _ =>
+        var jobs = Enumerable.Range(0, 12).Select(_ => gate.RunAsync(TestServer.ClientOf("c"), 64, _ =>
         {
             var now = Interlocked.Increment(ref running);
             InterlockedMax(ref most, now);
@@ -41,7 +41,7 @@ public sealed class HashingGateTests
         using var blocker = new Blocker(gate);
         var served = new List<int>();
 
-        var jobs = Enumerable.Range(0, 20).Select(i => gate.RunAsync("c", 64, _ =>
+        var jobs = Enumerable.Range(0, 20).Select(i => gate.RunAsync(TestServer.ClientOf("c"), 64, _ =>
         {
             served.Add(i);
             return true;
@@ -58,7 +58,7 @@ public sealed class HashingGateTests
         using var gate = NewGate(slots: 1);
         using var blocker = new Blocker(gate);
         var served = new List<string>();
-        Task<bool> Serve(string client) => gate.RunAsync(client, 64, _ =>
+        Task<bool> Serve(string client) => gate.RunAsync(TestServer.ClientOf(client), 64, _ =>
         {
             served.Add(client);
             return true;
@@ -77,7 +77,7 @@ public sealed class HashingGateTests
     {
         using var gate = NewGate(slots: 1, queueLength: 10);
         using var blocker = new Blocker(gate);
-        Task<bool> Quick(string client) => gate.RunAsync(client, 64, _ => true, CancellationToken.None);
+        Task<bool> Quick(string client) => gate.RunAsync(TestServer.ClientOf(client), 64, _ => true, CancellationToken.None);
         var flood = Enumerable.Range(0, 10).Select(_ => Quick("flood")).ToList();
 
         await Assert.ThrowsAsync<HashingGateFullException>(() => Quick("flood"));
@@ -122,7 +122,7 @@ public sealed class HashingGateTests
         using var blocker = new Blocker(gate);
         using var cancellation = new CancellationTokenSource();
         var wasDone = false;
-        var job = gate.RunAsync("c", 64, _ => wasDone = true, cancellation.Token);
+        var job = gate.RunAsync(TestServer.ClientOf("c"), 64, _ => wasDone = true, cancellation.Token);
 
         await cancellation.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => job);
@@ -140,7 +140,7 @@ public sealed class HashingGateTests
         using var begun = new ManualResetEventSlim();
         using var mayEnd = new ManualResetEventSlim();
         using var cancellation = new CancellationTokenSource();
-        var job = gate.RunAsync("c", 64, _ =>
+        var job = gate.RunAsync(TestServer.ClientOf("c"), 64, _ =>
         {
             begun.Set();
             return mayEnd.Wait(TimeSpan.FromSeconds(30));
@@ -162,7 +162,7 @@ public sealed class HashingGateTests
         var (running, together) = (0, 0);
         var order = new List<string>();
 
-        var dear = gate.RunAsync("c", 160, workspace =>
+        var dear = gate.RunAsync(TestServer.ClientOf("c"), 160, workspace =>
         {
             InterlockedMax(ref together, Interlocked.Increment(ref running));
             Touch(workspace, 160 * 1024);
@@ -174,7 +174,7 @@ public sealed class HashingGateTests
             Interlocked.Decrement(ref running);
             return true;
         }, CancellationToken.None);
-        var after = Enumerable.Range(0, 6).Select(_ => gate.RunAsync("c", 64, workspace =>
+        var after = Enumerable.Range(0, 6).Select(_ => gate.RunAsync(TestServer.ClientOf("c"), 64, workspace =>
         {
             Touch(workspace, 64 * 1024);
             lock (order)
@@ -198,7 +198,7 @@ public sealed class HashingGateTests
     {
         using var gate = NewGate(slots: 1);
 
-        await Assert.ThrowsAsync<InvalidOperationException>(() => gate.RunAsync("c", 0, _ => throw new InvalidOperationException(), CancellationToken.None));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => gate.RunAsync(TestServer.ClientOf("c"), 0, _ => throw new InvalidOperationException(), CancellationToken.None));
 
         Assert.True(await QuickAsync(gate));
     }
@@ -222,11 +222,11 @@ public sealed class HashingGateTests
         using var engine = new PasswordHasher(TestServer.Hashing, TimeProvider.System, NullLogger<PasswordHasher>.Instance);
         using var password = TypedPassword.FromText("abcd1234");
 
-        var hash = await konscious.HashAsync("c", password, CancellationToken.None);
+        var hash = await konscious.HashAsync(TestServer.ClientOf("c"), password, CancellationToken.None);
 
-        Assert.Equal((PasswordVerdict.Right, null), await engine.VerifyAsync("c", hash, password, CancellationToken.None));
-        Assert.Equal((PasswordVerdict.Right, null), await konscious.VerifyAsync("c", await engine.HashAsync("c", password, CancellationToken.None), password, CancellationToken.None));
-        var (verdict, refused) = await konscious.VerifyAsync("c", "$argon2id$v=16$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", password, CancellationToken.None);
+        Assert.Equal((PasswordVerdict.Right, null), await engine.VerifyAsync(TestServer.ClientOf("c"), hash, password, () => { }, CancellationToken.None));
+        Assert.Equal((PasswordVerdict.Right, null), await konscious.VerifyAsync(TestServer.ClientOf("c"), await engine.HashAsync(TestServer.ClientOf("c"), password, CancellationToken.None), password, () => { }, CancellationToken.None));
+        var (verdict, refused) = await konscious.VerifyAsync(TestServer.ClientOf("c"), "$argon2id$v=16$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", password, () => { }, CancellationToken.None);
         Assert.Equal((PasswordVerdict.Wrong, "Konscious does not compute this version of Argon2"), (verdict, refused));
     }
 
@@ -240,17 +240,17 @@ public sealed class HashingGateTests
         using var wrong = TypedPassword.FromText("wrong");
         string[] stored =
         [
-            await hasher.HashAsync("c", password, CancellationToken.None), await other.HashAsync("c", password, CancellationToken.None),
+            await hasher.HashAsync(TestServer.ClientOf("c"), password, CancellationToken.None), await other.HashAsync(TestServer.ClientOf("c"), password, CancellationToken.None),
             "pbkdf2_sha256$1000$seasalt$CzFI+UslA/kG6Ee3mx9EuXdtUGTgSIJvT+8nrZvi+4s=",
         ];
 
         foreach (var hash in stored)
         {
-            Assert.NotEqual(PasswordVerdict.Wrong, (await hasher.VerifyAsync("c", hash, password, CancellationToken.None)).Verdict);
-            Assert.Equal(PasswordVerdict.Wrong, (await hasher.VerifyAsync("c", hash, wrong, CancellationToken.None)).Verdict);
+            Assert.NotEqual(PasswordVerdict.Wrong, (await hasher.VerifyAsync(TestServer.ClientOf("c"), hash, password, () => { }, CancellationToken.None)).Verdict);
+            Assert.Equal(PasswordVerdict.Wrong, (await hasher.VerifyAsync(TestServer.ClientOf("c"), hash, wrong, () => { }, CancellationToken.None)).Verdict);
         }
 
-        Assert.Equal(PasswordVerdict.Wrong, (await hasher.VerifyAsync("c", null, password, CancellationToken.None)).Verdict);
+        Assert.Equal(PasswordVerdict.Wrong, (await hasher.VerifyAsync(TestServer.ClientOf("c"), null, password, () => { }, CancellationToken.None)).Verdict);
     }
 
     [Fact]
@@ -262,7 +262,7 @@ public sealed class HashingGateTests
 
         Assert.Equal(
             (PasswordVerdict.Wrong, "needs more memory than there is for hashing"),
-            await hasher.VerifyAsync("c", Organisation.OldHash, password, CancellationToken.None));
+            await hasher.VerifyAsync(TestServer.ClientOf("c"), Organisation.OldHash, password, () => { }, CancellationToken.None));
     }
 
     private static HashingGate NewGate(int slots, int queueLength = 100, TimeSpan? maxWait = null) => new(
@@ -270,7 +270,7 @@ public sealed class HashingGateTests
         new GateLimits { MemoryBytes = 1 << 20, Slots = slots, QueueLength = queueLength, MaxWait = maxWait ?? TimeSpan.FromSeconds(60) },
         TimeProvider.System, NullLogger<PasswordHasher>.Instance);
 
-    private static Task<bool> QuickAsync(HashingGate gate) => gate.RunAsync("c", 64, _ => true, CancellationToken.None);
+    private static Task<bool> QuickAsync(HashingGate gate) => gate.RunAsync(TestServer.ClientOf("c"), 64, _ => true, CancellationToken.None);
 
     private static unsafe void Touch(HashingWorkspace workspace, int bytes) => new Span<byte>(workspace.Take(bytes), bytes).Fill(1);
 
@@ -291,7 +291,7 @@ public sealed class HashingGateTests
         public Blocker(HashingGate gate)
         {
             using var begun = new CountdownEvent(gate.Slots);
-            _jobs = [.. Enumerable.Range(0, gate.Slots).Select(_ => gate.RunAsync("c", 0, _ =>
+            _jobs = [.. Enumerable.Range(0, gate.Slots).Select(_ => gate.RunAsync(TestServer.ClientOf("c"), 0, _ =>
             {
                 begun.Signal();
                 return _mayEnd.Wait(TimeSpan.FromSeconds(60));

@@ -113,7 +113,7 @@ public sealed class PasswordTests : IDisposable
 
         using var password = TypedPassword.FromText("any");
         var started = Stopwatch.GetTimestamp();
-        var (verdict, reason) = await _hasher.VerifyAsync("c", encoded, password, CancellationToken.None);
+        var (verdict, reason) = await _hasher.VerifyAsync(TestServer.ClientOf("c"), encoded, password, () => { }, CancellationToken.None);
 
         Assert.Equal((PasswordVerdict.Wrong, refused.Reason), (verdict, reason));
         // Far below what any of these would cost; not a measurement.
@@ -128,7 +128,7 @@ public sealed class PasswordTests : IDisposable
     {
         using var password = TypedPassword.FromText("abcd1234");
 
-        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync("c", stored, password, CancellationToken.None));
+        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(TestServer.ClientOf("c"), stored, password, () => { }, CancellationToken.None));
     }
 
     [Fact]
@@ -136,7 +136,7 @@ public sealed class PasswordTests : IDisposable
     {
         using var empty = TypedPassword.FromText("");
 
-        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync("c", await HashAsync("x"), empty, CancellationToken.None));
+        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(TestServer.ClientOf("c"), await HashAsync("x"), empty, () => { }, CancellationToken.None));
     }
 
     [Theory]
@@ -220,13 +220,13 @@ public sealed class PasswordTests : IDisposable
     private async Task<string> HashAsync(string text)
     {
         using var password = TypedPassword.FromText(text);
-        return await _hasher.HashAsync("c", password, CancellationToken.None);
+        return await _hasher.HashAsync(TestServer.ClientOf("c"), password, CancellationToken.None);
     }
 
     private async Task<PasswordVerdict> VerifyAsync(string encoded, string text)
     {
         using var password = TypedPassword.FromText(text);
-        var (verdict, refused) = await _hasher.VerifyAsync("c", encoded, password, CancellationToken.None);
+        var (verdict, refused) = await _hasher.VerifyAsync(TestServer.ClientOf("c"), encoded, password, () => { }, CancellationToken.None);
         Assert.Null(refused);
         return verdict;
     }

@@ -40,6 +40,8 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
 
         DirectoryVerdict verdict;
         DirectoryEntry? entry;
+        // A bind that was sent is seen through, whatever becomes of the client.
+        check.Attempt.Begin();
         try
         {
             (verdict, entry) = await directory.AuthenticateAsync(filter, isTheirs, Encoding.UTF8.GetString(check.Password.Utf8), cancellation);
@@ -119,7 +121,7 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
 
         return !realm.IsActive ? new BackendVerdict(LoginOutcome.AccountInactive, null)
             : !_settings.AutoCreate ? new BackendVerdict(LoginOutcome.AccountNotCreated, null)
-            : await CreateAsync(realm, email, FullNameOf(entry), cancellation);
+            : new BackendVerdict(LoginOutcome.LoggedIn, null) { Consequence = cancelled => CreateAsync(realm, email, FullNameOf(entry), cancelled) };
     }
 
     /// <summary>A user name with the domain, else the attribute, else the user name.</summary>

@@ -1,0 +1,167 @@
+// Rows of the attempts table: read, and changed only if they are still what was read.
+
+using System.Globalization;
+using Azure;
+using Azure.Data.Tables;
+using FetchApiKey.Accounts;
+using Microsoft.Extensions.Logging;
+
+namespace FetchApiKey.Attempts;
+
+/// <summary>A stored record is not one: its bucket stays closed until the record is deleted or out of date.</summary>
+public sealed class AttemptRecordUnreadableException() : Exception("A record of attempts cannot be read.");
+
+/// <summary>What stands in the store.</summary>
+/// <param name="ETag">Null where there is no row.</param>
+public sealed record StoredAttempts(AttemptRecord Record, ETag? ETag);
+
+/// <summary>
+/// One row a bucket, and none where there is nothing to remember. PartitionKey: the bucket's key; RowKey: the key and
+/// <see cref="Format"/>; column Failures, see <see cref="AttemptRecord"/>. The time is the store's, so that an instance whose clock is wrong
+/// lets nobody in.
+/// </summary>
+public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogger<AttemptTable> log)
+{
+    /// <summary>Ends the row's name, so that instances which write another format do not take it for theirs.</summary>
+    private const string Format = "~2";
+
+    private const string Column = "Failures";
+    private const string SweepKey = "sweep";
+    private const string TableMissing = "TableNotFound";
+
+    /// <summary>Well-formed, and older than the service: no row has it.</summary>
+    private static readonly ETag NoRowHasIt = new("W/\"datetime'2000-01-01T00%3A00%3A00.0000000Z'\"");
+
+    private readonly StoreClock _clock = new(time);
+
+    /// <summary>The store's time, as far as it is known without asking; null where it is not.</summary>
+    public DateTimeOffset? Now => _clock.Now;
+
+    /// <exception cref="AttemptRecordUnreadableException">A row stands there, is no record, and is not out of date.</exception>
+    /// <exception cref="RequestFailedException">The store is away, or the table is.</exception>
+    public async Task<(StoredAttempts Stored, DateTimeOffset Now)> ReadAsync(string key, AttemptPolicy policy, CancellationToken cancellation)
+    {
+        var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(key, key + Format, cancellationToken: cancellation);
+        var now = Observe(row.GetRawResponse());
+        if (!row.HasValue)
+        {
+            RequireTable(row.GetRawResponse());
+            return (new StoredAttempts(AttemptRecord.Empty, null), now);
+        }
+
+        var value = row.Value!;
+        if (value.TryGetValue(Column, out var column) && column is byte[] bytes && AttemptRecord.TryRead(bytes, policy.IdBytes) is { } record)
+        {
+            return (new StoredAttempts(record, value.ETag), now);
+        }
+
+        if (value.Timestamp <= now - policy.Memory)
+        {
+            return (new StoredAttempts(AttemptRecord.Empty, value.ETag), now);
+        }
+
+        log.AttemptRecordUnreadable(key);
+        throw new AttemptRecordUnreadableException();
+    }
+
+    /// <summary>
+    /// Writes if what stands there is still what was read, and gives what stands there then; null where another has written meanwhile. Where
+    /// neither is anything to remember, the store is asked by a deletion that cannot match: "not found" says that there is still no row.
+    /// </summary>
+    /// <exception cref="RequestFailedException">The store is away, or the table is.</exception>
+    public async Task<StoredAttempts?> CommitAsync(
+        string key, StoredAttempts read, AttemptRecord next, AttemptPolicy policy, CancellationToken cancellation)
+    {
+        try
+        {
+            if (next.IsEmpty)
+            {
+                using var deletion = await tables.Attempts.DeleteEntityAsync(key, key + Format, read.ETag ?? NoRowHasIt, cancellation);
+                Observe(deletion);
+                RequireTable(deletion);
+                var isGone = deletion.Status == 404;
+                return isGone == read.ETag is null ? new StoredAttempts(AttemptRecord.Empty, null) : null;
+            }
+
+            var row = new TableEntity(key, key + Format) { [Column] = next.Write(policy.IdBytes) };
+            using var answer = read.ETag is { } etag
+                ? await tables.Attempts.UpdateEntityAsync(row, etag, TableUpdateMode.Replace, cancellation)
+                : await tables.Attempts.AddEntityAsync(row, cancellation);
+            Observe(answer);
+            return new StoredAttempts(next, answer.Headers.ETag);
+        }
+        catch (RequestFailedException fault) when (fault.Status is 412 or 409 || (fault.Status == 404 && fault.ErrorCode != TableMissing))
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Deletes a bucket's record.</summary>
+    public async Task DeleteAsync(string key, CancellationToken cancellation)
+    {
+        using var answer = await tables.Attempts.DeleteEntityAsync(key, key + Format, cancellationToken: cancellation);
+        RequireTable(answer);
+    }
+
+    /// <summary>Whether this instance is to sweep now: it has taken the day's turn, which one instance gets.</summary>
+    public async Task<bool> TakeSweepAsync(CancellationToken cancellation)
+    {
+        var turn = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(SweepKey, SweepKey, cancellationToken: cancellation);
+        RequireTable(turn.GetRawResponse());
+        var now = Observe(turn.GetRawResponse());
+        if (turn.HasValue && turn.Value!.Timestamp > now - AttemptPolicy.Day)
+        {
+            return false;
+        }
+
+        try
+        {
+            var row = new TableEntity(SweepKey, SweepKey);
+            using var answer = turn.HasValue
+                ? await tables.Attempts.UpdateEntityAsync(row, turn.Value!.ETag, TableUpdateMode.Replace, cancellation)
+                : await tables.Attempts.AddEntityAsync(row, cancellation);
+            return true;
+        }
+        catch (RequestFailedException fault) when (fault.Status is 412 or 409)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Deletes the rows that nothing has written for longer than anything in them matters; gives their number.</summary>
+    public async Task<int> SweepAsync(CancellationToken cancellation)
+    {
+        var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(SweepKey, SweepKey, cancellationToken: cancellation);
+        var before = Observe(row.GetRawResponse()) - AttemptPolicy.Day - TimeSpan.FromHours(1);
+        var filter = string.Create(CultureInfo.InvariantCulture, $"Timestamp lt datetime'{before.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}'");
+        var swept = 0;
+        await foreach (var old in tables.Attempts.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey"], cancellationToken: cancellation))
+        {
+            try
+            {
+                using var answer = await tables.Attempts.DeleteEntityAsync(old.PartitionKey, old.RowKey, old.ETag, cancellation);
+                swept += answer.Status == 404 ? 0 : 1;
+            }
+            catch (RequestFailedException fault) when (fault.Status == 412)
+            {
+                // Written again since.
+            }
+        }
+
+        return swept;
+    }
+
+    /// <summary>The client library takes every 404 for a row that is not there.</summary>
+    private static void RequireTable(Response answer)
+    {
+        if (answer.Status == 404
+            && ((answer.Headers.TryGetValue("x-ms-error-code", out var code) && code == TableMissing)
+                || answer.Content?.ToString().Contains(TableMissing, StringComparison.Ordinal) == true))
+        {
+            throw new RequestFailedException(answer);
+        }
+    }
+
+    private DateTimeOffset Observe(Response answer) => _clock.Observe(
+        answer.Headers.Date ?? throw new RequestFailedException(answer.Status, "The store's answer has no date."));
+}

@@ -1,0 +1,135 @@
+// Whose hash is next, and whose gives way.
+
+using FetchApiKey.Attempts;
+using FetchApiKey.Passwords;
+
+namespace FetchApiKeyFunction.Tests.Passwords;
+
+public sealed class HashingQueueTests
+{
+    private readonly HashingQueue _queue = new();
+    private readonly Dictionary<HashingJob, string> _names = [];
+
+    [Fact]
+    public void Networks_take_turns_however_many_addresses_one_of_them_has()
+    {
+        for (var i = 0; i < 300; i++)
+        {
+            Add($"flood{i}", "flood");
+        }
+
+        Add("one", "other");
+        Add("two", "other");
+        Add("three", "another");
+
+        Assert.Equal(["flood0", "one", "three", "flood1", "two", "flood2", "flood3"], Take(7));
+    }
+
+    [Fact]
+    public void Within_a_network_its_addresses_take_turns()
+    {
+        foreach (var address in new[] { "a", "a", "a", "b", "b", "c" })
+        {
+            Add(address, "network");
+        }
+
+        Assert.Equal(["a", "b", "c", "a", "b", "a"], Take(6));
+        Assert.Null(_queue.Next);
+        Assert.Equal(0, _queue.Count);
+    }
+
+    [Fact]
+    public void Of_one_address_the_first_to_come_is_the_first_to_be_served()
+    {
+        var jobs = Enumerable.Range(0, 5).Select(_ => Add("a", "network")).ToList();
+
+        foreach (var job in jobs)
+        {
+            Assert.Same(job, _queue.Next);
+            _queue.TakeNext();
+            Assert.False(job.IsWaiting);
+        }
+    }
+
+    [Fact]
+    public void One_that_is_withdrawn_costs_nobody_a_turn()
+    {
+        var gone = Add("a", "x");
+        Add("b", "x");
+        var alone = Add("c", "y");
+        Add("d", "z");
+
+        _queue.Remove(gone);
+        _queue.Remove(alone);
+
+        Assert.False(gone.IsWaiting);
+        Assert.Equal(["b", "d"], Take(2));
+    }
+
+    [Fact]
+    public void A_newcomer_displaces_the_last_of_the_busiest_address_of_the_busiest_network()
+    {
+        Add("quiet", "busy");
+        var early = Add("loud", "busy");
+        var last = Add("loud", "busy");
+        Add("quiet too", "busy");
+        Add("elsewhere", "calm");
+
+        var displaced = _queue.Displace(Client("newcomer", "new"));
+
+        Assert.Same(last, displaced);
+        Assert.Equal((false, true, 4), (last.IsWaiting, early.IsWaiting, _queue.Count));
+        Assert.DoesNotContain(last, All());
+    }
+
+    [Theory]
+    [InlineData("busy")]
+    [InlineData("nearly")]
+    public void A_network_that_is_the_busiest_or_would_be_displaces_nobody(string network)
+    {
+        foreach (var address in new[] { "1", "2", "3" })
+        {
+            Add(address, "busy");
+        }
+
+        Add("4", "nearly");
+        Add("5", "nearly");
+
+        Assert.Null(_queue.Displace(Client("newcomer", network)));
+        Assert.Equal(5, _queue.Count);
+    }
+
+    private static ClientAddress Client(string address, string network) => new(address, IsShared: false, network);
+
+    private HashingJob Add(string address, string network)
+    {
+        var job = new HashingJob(_ => true, Client(address, network), needsAllSlots: false, queued: 0);
+        _names.Add(job, address);
+        _queue.Add(job);
+        return job;
+    }
+
+    private List<string> Take(int count)
+    {
+        var taken = new List<string>();
+        for (var i = 0; i < count; i++)
+        {
+            taken.Add(_names[_queue.Next!]);
+            _queue.TakeNext();
+        }
+
+        return taken;
+    }
+
+    private List<HashingJob> All()
+    {
+        var all = new List<HashingJob>();
+        while (_queue.Next is { } next)
+        {
+            all.Add(next);
+            _queue.TakeNext();
+        }
+
+        return all;
+    }
+}

@@ -124,20 +124,26 @@ internal static class HostComparison
         {
             Console.Error.WriteLine($"Publishing {name}.");
             var folder = Path.Combine(scratch, $"{folders.Count}");
-            using var publish = ProcessRun.Start(
-                "dotnet",
-                [
-                    "publish", Path.Combine(ProcessRun.Repository, project), "--configuration", "Release",
-                    "--artifacts-path", Path.Combine(scratch, "build", $"{folders.Count}"), "--output", folder, .. arguments,
-                ]);
-            if (await publish.ExitCodeAsync(TimeSpan.FromMinutes(15)) != 0)
-            {
-                throw new InvalidOperationException(publish.Output);
-            }
-
+            await PublishAsync(project, folder, Path.Combine(scratch, "build", $"{folders.Count}"), arguments);
             folders.Add((name, folder));
         }
 
         return folders;
+    }
+
+    /// <param name="artifacts">Where it is built, apart from what the repository's own folders hold.</param>
+    /// <exception cref="InvalidOperationException">What the build printed.</exception>
+    public static async Task PublishAsync(string project, string folder, string artifacts, params string[] arguments)
+    {
+        using var publish = ProcessRun.Start(
+            "dotnet",
+            [
+                "publish", Path.Combine(ProcessRun.Repository, project), "--configuration", "Release", "--artifacts-path", artifacts, "--output", folder,
+                .. arguments,
+            ]);
+        if (await publish.ExitCodeAsync(TimeSpan.FromMinutes(15)) != 0)
+        {
+            throw new InvalidOperationException(publish.Output);
+        }
     }
 }

@@ -25,17 +25,23 @@ internal sealed class LoginConnection : IDisposable
     private readonly byte[] _answer = new byte[8192];
     private Socket? _socket;
 
-    /// <param name="client">Tells clients apart: each comes from an address of its own, for a server that believes a proxy.</param>
+    /// <param name="client">Tells clients apart: each comes from another address of 198.18.0.0/15, which is for benchmarks (RFC 2544).</param>
     public LoginConnection(int port, LoadedAccount account, int client)
+        : this(port, account, $"198.18.{client / 256}.{client % 256}", "X-Forwarded-For")
+    {
+    }
+
+    /// <param name="address">Where the client says it comes from, for a server that believes a proxy.</param>
+    /// <param name="addressHeader">Which header that server reads.</param>
+    public LoginConnection(int port, LoadedAccount account, string address, string addressHeader)
     {
         _server = new IPEndPoint(IPAddress.Loopback, port);
         _apiKey = Encoding.ASCII.GetBytes($"\"{account.ApiKey}\"");
         var body = $"username={Uri.EscapeDataString(account.Email)}&password={Uri.EscapeDataString(EndpointLoad.Password)}";
-        // 198.18.0.0/15 is for benchmarks: RFC 2544.
         _request = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"""
             POST /api/v1/fetch_api_key HTTP/1.1
             Host: 127.0.0.1
-            X-Forwarded-For: 198.18.{client / 256}.{client % 256}
+            {addressHeader}: {address}
             Content-Type: application/x-www-form-urlencoded
             Content-Length: {body.Length}
 

@@ -1,7 +1,8 @@
-// Benchmarks: `engine` compares Argon2 implementations, `burst` loads the endpoint with many logins at once, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `hosts` compares the worker with the program, `growth` and `instances` look for what bends with more accounts and servers, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `burst` loads the endpoint with many logins at once, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `hosts` compares the worker with the program, `growth` and `instances` look for what bends with more accounts and servers, `attack` attacks a server beside a bystander, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKey.Benchmarks;
+using FetchApiKey.Benchmarks.Attacks;
 
 switch (args)
 {
@@ -44,11 +45,13 @@ switch (args)
         return await AccountGrowth.RunAsync(Options.Parse(options).Sizes);
     case ["instances", .. var options]:
         return await InstanceGrowth.RunAsync(Options.Parse(options).Rounds);
+    case ["attack", .. var options]:
+        return await AttackBench.RunAsync(Options.Parse(options));
     case ["bdn", .. var options]:
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | capacity | burst | dribble | timing | import | load | latency | overhead | idle | start | hosts | growth | instances | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | capacity | burst | dribble | timing | import | load | latency | overhead | idle | start | hosts | growth | instances | attack | bdn; see CONTRIBUTING.md");
         return 2;
 }
 
@@ -62,6 +65,15 @@ namespace FetchApiKey.Benchmarks
     /// <param name="Seconds">How long each round lasts.</param>
     internal sealed record Options(int Rounds, string LibArgon2, string? Plot, int Accounts, IReadOnlyList<int> Sizes, int Seconds)
     {
+        /// <summary>--host: what is attacked, serve or worker.</summary>
+        public string Host { get; init; } = "serve";
+
+        /// <summary>--published: a folder of it that is published already; null for what is built here.</summary>
+        public string? Published { get; init; }
+
+        /// <summary>--only: the attacks to run, by their letters; null for all.</summary>
+        public string? Only { get; init; }
+
         public TimeSpan Round => TimeSpan.FromSeconds(Seconds);
 
         public static Options Parse(string[] args, int rounds = 15, int seconds = 5)
@@ -74,7 +86,12 @@ namespace FetchApiKey.Benchmarks
                 Value("--plot"),
                 accounts is null ? 100_000 : Integer(accounts.Split(',')[0]),
                 accounts is null ? [1000, 10_000, 100_000] : [.. accounts.Split(',').Select(Integer)],
-                Value("--seconds") is { } length ? Integer(length) : seconds);
+                Value("--seconds") is { } length ? Integer(length) : seconds)
+            {
+                Host = Value("--host") ?? "serve",
+                Published = Value("--published"),
+                Only = Value("--only"),
+            };
         }
 
         public static int Integer(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);

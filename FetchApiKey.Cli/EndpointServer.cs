@@ -62,6 +62,8 @@ public static class EndpointServer
     public static async Task RunAsync(WebApplication app, Action<string> onListening, CancellationToken cancellation)
     {
         await using var disposal = app;
+        // System.CommandLine ends the process with 143 where a signal comes before a command has given its task back.
+        await Task.Yield();
         var startUp = app.Services.GetRequiredService<StartUp>();
         try
         {

@@ -14,33 +14,37 @@ internal static class IdleLatency
 {
     private const int Samples = 200;
     private const double AskedBesideHashAndStorageMs = 3;
-    private const double AskedOfEngine = 0.97;
+    private const double AskedOverHash = 1.15;
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
     private static readonly Argon2Cost[] Costs = [new(102400, 2, 8), new(19456, 2, 1)];
     private static readonly byte[] Password = "correct horse battery staple"u8.ToArray();
 
-    public static async Task<int> RunAsync(Options options)
+    /// <param name="published">Builds of the endpoint, NAME=FOLDER each; none for the one beside this program.</param>
+    public static async Task<int> RunAsync(IReadOnlyList<string> published, Options options)
     {
         await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);
         var (targets, idle, busy) = (new Targets(), new List<string>(), new List<string>());
         foreach (var cost in Costs)
         {
-            var name = string.Create(CultureInfo.InvariantCulture, $"{cost.MemoryKib}, {cost.Passes}, {cost.Lanes}");
             var store = await LoadedStore.CreateAsync(azurite, $"i{cost.MemoryKib}", cost, EndpointLoad.Clients);
-            using var endpoint = await LoginStack.StartEndpointAsync(store);
+            foreach (var start in LoginStack.Endpoints(published))
+            {
+                using var endpoint = await start(store);
+                var name = string.Create(CultureInfo.InvariantCulture, $"{endpoint.Name} at {cost.MemoryKib}, {cost.Passes}, {cost.Lanes}");
+                var (login, hash, storage) = await SampleAsync(endpoint, store);
+                var rest = login - hash - storage;
+                idle.Add(string.Create(CultureInfo.InvariantCulture, $"| {name} | {login:F2} | {hash:F2} | {storage:F2} | {rest:F2} |"));
+                targets.AtMost($"{name}, idle: p50 ms of a login beside hash and storage", AskedBesideHashAndStorageMs, rest, "F2");
 
-            var (login, hash, storage) = await SampleAsync(endpoint, store);
-            idle.Add(string.Create(CultureInfo.InvariantCulture, $"| {name} | {login:F2} | {hash:F2} | {storage:F2} | {login - hash - storage:F2} |"));
-            targets.AtMost($"{name}, idle: p50 ms of a login beside hash and storage", AskedBesideHashAndStorageMs, login - hash - storage, "F2");
-
-            var (logins, hashes) = await LoadAsync(endpoint, store, options);
-            var (rate, cpu) = (
-                EndpointLoad.Median(logins.Zip(hashes, (ours, bare) => ours.Rate / bare.Rate)), EndpointLoad.Median(logins.Zip(hashes, (ours, bare) => bare.CpuMs / ours.ServerMs)));
-            busy.Add(string.Create(CultureInfo.InvariantCulture,
-                $"| {name} | {EndpointLoad.Median(logins.Select(each => each.Rate)):F1} | {EndpointLoad.Median(hashes.Select(each => each.Rate)):F1} | {rate:F2} | {EndpointLoad.Median(logins.Select(each => each.ServerMs)):F2} | {EndpointLoad.Median(hashes.Select(each => each.CpuMs)):F2} | {cpu:F2} | {EndpointLoad.Median(logins.Select(each => each.AzuriteMs)):F2} |"));
-            targets.AtLeast($"{name}, busy: logins/s / the engine's hashes/s, Azurite and clients on the same processors", AskedOfEngine, rate, "F2");
-            targets.AtLeast($"{name}, busy: the same with the store elsewhere, by processor time", AskedOfEngine, cpu, "F2");
+                var (logins, hashes) = await LoadAsync(endpoint, store, options);
+                var overHash = EndpointLoad.Median(logins.Zip(hashes, (ours, bare) => ours.ServerMs / bare.CpuMs));
+                string Of<T>(List<T> rounds, Func<T, double> value, string format) =>
+                    EndpointLoad.Median(rounds.Select(value)).ToString(format, CultureInfo.InvariantCulture);
+                busy.Add(string.Create(CultureInfo.InvariantCulture,
+                    $"| {name} | {Of(logins, each => each.Rate, "F1")} | {Of(hashes, each => each.Rate, "F1")} | {Of(logins, each => each.ServerMs, "F2")} | {Of(hashes, each => each.CpuMs, "F2")} | {overHash:F2} | {Of(logins, each => each.AzuriteMs, "F2")} |"));
+                targets.AtMost($"{name}, busy: CPU of a login / of its hash", AskedOverHash, overHash, "F2");
+            }
         }
 
         Console.WriteLine($"One login at a time, {Samples} samples, each after a bare hash and bare storage calls; medians in ms.");
@@ -48,7 +52,7 @@ internal static class IdleLatency
         idle.ForEach(Console.WriteLine);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"\n{EndpointLoad.Clients} clients, and the engine alone on {Environment.ProcessorCount} threads; {options.Rounds} rounds of {options.Seconds} s in turn, medians."));
-        Console.WriteLine("\n| | logins/s | hashes/s | ratio | CPU ms a login | CPU ms a hash | ratio | Azurite's CPU ms a login |\n|---|---|---|---|---|---|---|---|");
+        Console.WriteLine("\n| | logins/s | hashes/s | CPU ms a login | CPU ms a hash | ratio | Azurite's CPU ms a login |\n|---|---|---|---|---|---|---|");
         busy.ForEach(Console.WriteLine);
         return targets.Print();
     }
@@ -56,7 +60,7 @@ internal static class IdleLatency
     /// <summary>Medians of a login, of its hash as the gate lets one compute that is alone, and of the calls that it waits for.</summary>
     private static async Task<(double Login, double Hash, double Storage)> SampleAsync(LoginStack endpoint, LoadedStore store)
     {
-        using var connection = new LoginConnection(endpoint.Port, store.Accounts[0], client: 0);
+        using var connection = new LoginConnection(endpoint.Port, store.Accounts[0], LoginConnection.AddressOf(0));
         using var memory = NewMemory(store.Cost);
         using var workers = new LaneWorkers(Environment.ProcessorCount);
         // With the endpoint's own options.
@@ -91,16 +95,15 @@ internal static class IdleLatency
         }
     }
 
-    /// <summary>What a login of a name without failures waits for: the account read beside two inserts, then two deletes.</summary>
+    /// <summary>What a right login of a name without failures waits for: the account and its attempts, then the conditional deletion.</summary>
     private static async Task CallStorageAsync(AccountTables tables)
     {
-        string[] keys = ["account", "@address"];
+        const string Nobody = "nobody";
         var account = Account.PartitionOf("", "user0@example.com");
-        await Task.WhenAll([
+        await Task.WhenAll(
             tables.Accounts.GetEntityAsync<TableEntity>(account, account),
-            .. keys.Select(key => tables.Attempts.AddEntityAsync(new TableEntity(key, key) { ["Entries"] = new byte[32] })),
-        ]);
-        await Task.WhenAll(keys.Select(key => tables.Attempts.DeleteEntityAsync(key, key)));
+            tables.Attempts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody));
+        await tables.Attempts.DeleteEntityAsync(Nobody, Nobody);
     }
 
     /// <summary>Logins, and the engine on every processor, in turn.</summary>

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using FetchApiKeyFunction.Tests.Attempts;
 
 namespace FetchApiKey.Benchmarks;
 
@@ -25,33 +26,25 @@ internal sealed class LoginConnection : IDisposable
     private readonly byte[] _answer = new byte[8192];
     private Socket? _socket;
 
-    /// <param name="client">Tells clients apart: each comes from another address of 198.18.0.0/15, which is for benchmarks (RFC 2544).</param>
-    public LoginConnection(int port, LoadedAccount account, int client)
-        : this(port, account, $"198.18.{client / 256}.{client % 256}", "X-Forwarded-For")
-    {
-    }
-
-    /// <param name="address">Where the client says it comes from, for a server that believes a proxy.</param>
-    /// <param name="addressHeader">Which header that server reads.</param>
-    public LoginConnection(int port, LoadedAccount account, string address, string addressHeader)
+    /// <param name="address">Where the client says it comes from, for a server that believes <see cref="AttackConnection.AddressHeader"/>.</param>
+    public LoginConnection(int port, LoadedAccount account, string address)
     {
         _server = new IPEndPoint(IPAddress.Loopback, port);
         _apiKey = Encoding.ASCII.GetBytes($"\"{account.ApiKey}\"");
-        var body = $"username={Uri.EscapeDataString(account.Email)}&password={Uri.EscapeDataString(EndpointLoad.Password)}";
-        _request = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"""
-            POST /api/v1/fetch_api_key HTTP/1.1
-            Host: 127.0.0.1
-            {addressHeader}: {address}
-            Content-Type: application/x-www-form-urlencoded
-            Content-Length: {body.Length}
-
-
-            """).ReplaceLineEndings("\r\n") + body);
+        _request = AttackConnection.Login(account.Email, EndpointLoad.Password, address);
     }
+
+    /// <summary>Of 198.18.0.0/15, which is for benchmarks (RFC 2544): another for each client.</summary>
+    public static string AddressOf(int client) => string.Create(CultureInfo.InvariantCulture, $"198.18.{client / 256 % 256}.{client % 256}");
 
     /// <returns>The status; 200 only with the account's key in the body.</returns>
     /// <exception cref="InvalidOperationException">The answer is none of HTTP, or has another key.</exception>
-    public int LogIn()
+    public int LogIn() => Send(_request);
+
+    /// <summary>Sends another login, which must not be granted unless it is the account's.</summary>
+    /// <returns>The status.</returns>
+    /// <exception cref="InvalidOperationException">The answer is none of HTTP, or 200 without the account's key.</exception>
+    public int Send(byte[] request)
     {
         if (_socket is null)
         {
@@ -59,7 +52,7 @@ internal sealed class LoginConnection : IDisposable
             _socket.Connect(_server);
         }
 
-        _socket.Send(_request);
+        _socket.Send(request);
         var received = 0;
         var end = -1;
         while (end < 0)

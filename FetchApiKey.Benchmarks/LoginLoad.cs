@@ -20,14 +20,17 @@ internal sealed class Latencies(IEnumerable<double> milliseconds)
 internal static class LoginLoad
 {
     /// <summary>Each client logs in, waits for the answer and begins again, until the time is over.</summary>
+    /// <param name="isOneAddress">Whether all clients come from one address, as from one office, and not each from its own.</param>
     /// <exception cref="InvalidOperationException">An answer was not 200.</exception>
-    public static async Task<(double Rate, Latencies Latencies)> ClosedAsync(int port, IReadOnlyList<LoadedAccount> accounts, int clients, TimeSpan time)
+    public static async Task<(double Rate, Latencies Latencies)> ClosedAsync(
+        int port, IReadOnlyList<LoadedAccount> accounts, int clients, TimeSpan time, bool isOneAddress = false)
     {
         var started = Stopwatch.GetTimestamp();
         var latencies = await Task.WhenAll(Enumerable.Range(0, clients).Select(client => Task.Factory.StartNew(
             () =>
             {
-                using var connection = new LoginConnection(port, accounts[client % accounts.Count], client);
+                using var connection = new LoginConnection(
+                    port, accounts[client % accounts.Count], LoginConnection.AddressOf(isOneAddress ? 0 : client));
                 var own = new List<double>();
                 while (Stopwatch.GetElapsedTime(started) < time)
                 {
@@ -58,7 +61,7 @@ internal static class LoginLoad
         var clients = accounts.Select((account, client) => Task.Factory.StartNew(
             () =>
             {
-                using var connection = new LoginConnection(port, account, client);
+                using var connection = new LoginConnection(port, account, LoginConnection.AddressOf(client));
                 foreach (var moment in due.GetConsumingEnumerable())
                 {
                     switch (connection.LogIn())

@@ -1,4 +1,4 @@
-// Benchmarks: `engine` compares Argon2 implementations, `burst` loads the endpoint with many logins at once, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `hosts` compares the worker with the program, `growth` and `instances` look for what bends with more accounts and servers, `attack` attacks a server beside a bystander, `bdn` runs BenchmarkDotNet.
+// Benchmarks: `engine` compares Argon2 implementations, `burst` loads the endpoint with many logins at once, `capacity` says what a login costs it, `dribble` holds slow connections against it, `timing` looks for who exists, `import` imports many accounts, `load` compares login servers, `refusals` what wrong logins cost them, `latency` shows how long a login takes under how much load, `overhead` and `idle` what one costs beside the hash, `start` times the start of builds, `hosts` compares the worker with the program, `growth` and `instances` look for what bends with more accounts and servers, `attack` attacks a server beside a bystander, `bdn` runs BenchmarkDotNet.
 
 using BenchmarkDotNet.Running;
 using FetchApiKey.Benchmarks;
@@ -21,13 +21,15 @@ switch (args)
     case ["import", .. var options]:
         return await ImportRun.RunAsync(Options.Parse(options).Accounts);
     case ["load", .. var options]:
-        return await LoadComparison.RunAsync(Options.Parse(options, rounds: 3));
+        return await LoadComparison.RunAsync(Published(options), Options.Parse(options, rounds: 3));
+    case ["refusals", .. var options]:
+        return await RefusalLoad.RunAsync(Published(options), Options.Parse(options, rounds: 3));
     case ["latency", .. var options]:
         return await LatencyCurve.RunAsync(Options.Parse(options, seconds: 15));
     case ["overhead", .. var options]:
         return await Overhead.RunAsync(Options.Parse(options, rounds: 5));
     case ["idle", .. var options]:
-        return await IdleLatency.RunAsync(Options.Parse(options, rounds: 3));
+        return await IdleLatency.RunAsync(Published(options), Options.Parse(options, rounds: 3));
     case [ServerReport.Verb, var port]:
         await ServerReport.RunEndpointAsync(Options.Integer(port));
         return 0;
@@ -37,10 +39,13 @@ switch (args)
     case [PlainServer.Verb, var port, var table]:
         await PlainServer.RunAsync(Options.Integer(port), table);
         return 0;
+    case [WorkerServer.Verb, var folder, var port]:
+        await WorkerServer.RunAsync(folder, Options.Integer(port));
+        return 0;
     case ["start", .. var options]:
-        return await StartComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options).Rounds);
+        return await StartComparison.RunAsync(Published(options), Options.Parse(options).Rounds);
     case ["hosts", .. var options]:
-        return await HostComparison.RunAsync([.. options.Where(option => option.Contains('=', StringComparison.Ordinal))], Options.Parse(options, rounds: 3));
+        return await HostComparison.RunAsync(Published(options), Options.Parse(options, rounds: 3));
     case ["growth", .. var options]:
         return await AccountGrowth.RunAsync(Options.Parse(options).Sizes);
     case ["instances", .. var options]:
@@ -51,9 +56,12 @@ switch (args)
         BenchmarkRunner.Run<EngineBenchmarks>(args: options);
         return 0;
     default:
-        Console.Error.WriteLine("Benchmarks: engine | capacity | burst | dribble | timing | import | load | latency | overhead | idle | start | hosts | growth | instances | attack | bdn; see CONTRIBUTING.md");
+        Console.Error.WriteLine("Benchmarks: engine | capacity | burst | dribble | timing | import | load | refusals | latency | overhead | idle | start | hosts | growth | instances | attack | bdn; see CONTRIBUTING.md");
         return 2;
 }
+
+// NAME=FOLDER each.
+static IReadOnlyList<string> Published(string[] options) => [.. options.Where(option => option.Contains('=', StringComparison.Ordinal))];
 
 namespace FetchApiKey.Benchmarks
 {

@@ -11,10 +11,11 @@ namespace FetchApiKey.Benchmarks;
 /// <param name="ClientShare">What the clients, which are this process, took of all processors: 0 to 1.</param>
 internal sealed record StackMeasurement(double Rate, Latencies Latencies, double ServerMs, double AzuriteMs, double ClientShare)
 {
-    public static async Task<StackMeasurement> TakeAsync(LoginStack stack, LoadedStore store, TimeSpan time)
+    /// <param name="isOneAddress">Whether all clients come from one address, and not each from its own.</param>
+    public static async Task<StackMeasurement> TakeAsync(LoginStack stack, LoadedStore store, TimeSpan time, bool isOneAddress = false)
     {
         var (server, azurite, own, began) = Times();
-        var (rate, latencies) = await LoginLoad.ClosedAsync(stack.Port, store.Accounts, EndpointLoad.Clients, time);
+        var (rate, latencies) = await LoginLoad.ClosedAsync(stack.Port, store.Accounts, EndpointLoad.Clients, time, isOneAddress);
         var (serverAfter, azuriteAfter, ownAfter, ended) = Times();
         return new StackMeasurement(
             rate, latencies, (serverAfter - server).TotalMilliseconds / latencies.Count, (azuriteAfter - azurite).TotalMilliseconds / latencies.Count,
@@ -25,19 +26,28 @@ internal sealed record StackMeasurement(double Rate, Latencies Latencies, double
     }
 
     /// <summary>Each server in turn, so many rounds, after one that does not count.</summary>
-    public static async Task<Dictionary<LoginStack, List<StackMeasurement>>> InTurnAsync(IReadOnlyList<LoginStack> stacks, LoadedStore store, int rounds, TimeSpan time)
+    public static async Task<Dictionary<LoginStack, List<StackMeasurement>>> InTurnAsync(
+        IReadOnlyList<LoginStack> stacks, LoadedStore store, int rounds, TimeSpan time)
     {
-        var all = stacks.ToDictionary(stack => stack, _ => new List<StackMeasurement>());
-        foreach (var stack in stacks)
+        var all = await InTurnAsync([.. stacks.Select(stack => (stack, false))], store, rounds, time);
+        return all.ToDictionary(each => each.Key.Stack, each => each.Value);
+    }
+
+    /// <summary>The same, with clients at one address where that is asked for.</summary>
+    public static async Task<Dictionary<(LoginStack Stack, bool IsOneAddress), List<StackMeasurement>>> InTurnAsync(
+        IReadOnlyList<(LoginStack Stack, bool IsOneAddress)> loads, LoadedStore store, int rounds, TimeSpan time)
+    {
+        var all = loads.ToDictionary(load => load, _ => new List<StackMeasurement>());
+        foreach (var (stack, isOneAddress) in loads)
         {
-            await TakeAsync(stack, store, time);
+            await TakeAsync(stack, store, time, isOneAddress);
         }
 
         for (var round = 0; round < rounds; round++)
         {
-            foreach (var stack in stacks)
+            foreach (var load in loads)
             {
-                all[stack].Add(await TakeAsync(stack, store, time));
+                all[load].Add(await TakeAsync(load.Stack, store, time, load.IsOneAddress));
             }
         }
 

@@ -1,7 +1,6 @@
 // Somebody with the right password, from a network that takes no part in the attack.
 
 using System.Diagnostics;
-using FetchApiKeyFunction.Tests.Attempts;
 
 namespace FetchApiKey.Benchmarks.Attacks;
 
@@ -23,7 +22,7 @@ internal static class Bystander
     private static BystanderLogins LogIn(int port, LoadedAccount account, CancellationToken stop)
     {
         var (tried, served) = (0, new List<double>());
-        using var connection = new LoginConnection(port, account, Address, AttackConnection.AddressHeader);
+        using var connection = new LoginConnection(port, account, Address);
         while (!stop.IsCancellationRequested)
         {
             tried++;

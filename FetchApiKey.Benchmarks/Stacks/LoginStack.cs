@@ -8,6 +8,7 @@ using Azure.Data.Tables;
 using FetchApiKey.Accounts;
 using FetchApiKey.Cli;
 using FetchApiKey.Passwords;
+using FetchApiKeyFunction.Tests.Attempts;
 
 namespace FetchApiKey.Benchmarks;
 
@@ -74,19 +75,25 @@ internal sealed record LoadedStore(Azurite Azurite, string Prefix, Argon2Cost Co
 /// <param name="folder">Of its own, deleted with it; null for none.</param>
 internal sealed class LoginStack(string name, Process process, int port, Func<Task<IReadOnlyList<string>>> storedHashes, string? folder) : IDisposable
 {
+    /// <summary>How the names of all builds of the endpoint begin.</summary>
+    private const string EndpointName = "endpoint";
+
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(30);
 
     public string Name => name;
+
+    public bool IsEndpoint => name.StartsWith(EndpointName, StringComparison.Ordinal);
 
     public int ProcessId => process.Id;
 
     public int Port => port;
 
     /// <summary>In the order of the table. One that cannot be had here is not started, and its reason is told.</summary>
-    public static async Task<List<LoginStack>> StartAllAsync(LoadedStore store, Action<string> tell)
+    /// <param name="published">Builds of the endpoint, NAME=FOLDER each; none for the one beside this program.</param>
+    public static async Task<List<LoginStack>> StartAllAsync(LoadedStore store, IReadOnlyList<string> published, Action<string> tell)
     {
         var stacks = new List<LoginStack>();
-        foreach (var start in new[] { StartEndpointAsync, PlainServer.StartAsync, NodeServer.StartAsync, DjangoServer.StartAsync })
+        foreach (var start in Endpoints(published).Concat([PlainServer.StartAsync, NodeServer.StartAsync, DjangoServer.StartAsync]))
         {
             try
             {
@@ -106,9 +113,21 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
         return stacks;
     }
 
+    /// <summary>Builds of the endpoint, NAME=FOLDER each, or where there are none the one beside this program; as what starts them.</summary>
+    public static IEnumerable<Func<LoadedStore, Task<LoginStack>>> Endpoints(IReadOnlyList<string> published) => published
+        .Select(build => build.Split('=', 2))
+        .Select(build => (Func<LoadedStore, Task<LoginStack>>)(store => StartPublishedAsync(store, $"{EndpointName}, {build[0]}", build[1])))
+        .DefaultIfEmpty(StartEndpointAsync);
+
     /// <summary>As an operator starts it, believing a proxy where clients come from; everything else is the default.</summary>
     public static Task<LoginStack> StartEndpointAsync(LoadedStore store) => StartEndpointAsync(
-        store, "endpoint", port => new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll"), "serve", "--port", $"{port}"]));
+        store, EndpointName, port => new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll"), "serve", "--port", $"{port}"]));
+
+    /// <summary>A build of the endpoint that is published already: the worker behind a Functions host in a process of its own, or the program.</summary>
+    private static Task<LoginStack> StartPublishedAsync(LoadedStore store, string name, string folder) => StartEndpointAsync(
+        store, name, port => File.Exists(Path.Combine(folder, "worker.config.json"))
+            ? Verb(store, WorkerServer.Verb, folder, $"{port}")
+            : new ProcessStartInfo(Path.Combine(folder, "fetch-api-key"), ["serve", "--address", "127.0.0.1", "--port", $"{port}"]) { WorkingDirectory = folder });
 
     /// <param name="start">Starts the endpoint on that port; its settings are added.</param>
     public static Task<LoginStack> StartEndpointAsync(LoadedStore store, string name, Func<int, ProcessStartInfo> start)
@@ -120,6 +139,7 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
             process.Environment[variable] = value;
         }
 
+        process.Environment["ClientAddress__header"] = AttackConnection.AddressHeader;
         process.Environment["ClientAddress__trustedHops"] = "1";
         return StartAsync(name, process, port, store.HashesAsync);
     }

@@ -21,17 +21,25 @@ public readonly record struct Commitment(bool IsCommitted, int Room, TimeSpan Re
 /// A verdict whose write was not accepted is computed from the new state again, and stays inside where the limit is reached by then;
 /// one whose process dies never left. A write that was accepted and not acknowledged is found by its id.
 /// </summary>
-internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTable table, TimeProvider time) : IDisposable
+internal sealed class AttemptBucket : IDisposable
 {
     /// <summary>For how long it may be taken as still true, without asking, that a bucket has no failures, or that it is full.</summary>
     private static readonly TimeSpan Freshness = TimeSpan.FromSeconds(2);
 
+    private readonly AttemptPolicy _policy;
+    private readonly AttemptTable _table;
+    private readonly TimeProvider _time;
+    private readonly AttemptTurns _turns;
     private readonly SemaphoreSlim _committing = new(1);
-    private readonly LinkedList<TaskCompletionSource> _waiting = new();
     private readonly Lock _lock = new();
     private StoredAttempts? _known;
     private long _knownSince;
-    private int _admitted;
+
+    public AttemptBucket(string key, AttemptPolicy policy, AttemptTable table, TimeProvider time)
+    {
+        (Key, _policy, _table, _time) = (key, policy, table, time);
+        _turns = new AttemptTurns(() => Allowance);
+    }
 
     /// <summary>Requests that hold the bucket; the owner's to change.</summary>
     public int Users { get; set; }
@@ -42,9 +50,9 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
     /// <summary>When it was used last, as a timestamp.</summary>
     public long LastUsed { get; set; }
 
-    public string Key => key;
+    public string Key { get; }
 
-    public AttemptPolicy Policy => policy;
+    public AttemptPolicy Policy => _policy;
 
     /// <summary>The standing if it need not be asked for: there were no failures a moment ago, or no room. Null otherwise.</summary>
     public AttemptStanding? Remembered
@@ -53,8 +61,8 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
         {
             lock (_lock)
             {
-                return _known is { } known && table.Now is { } now && time.GetElapsedTime(_knownSince) < Freshness
-                    && known.Record.Judge(policy, now) is var standing && (standing.IsBlocked || standing.Room == policy.Limit)
+                return _known is { } known && _table.Now is { } now && _time.GetElapsedTime(_knownSince) < Freshness
+                    && known.Record.Judge(_policy, now) is var standing && (standing.IsBlocked || standing.Room == _policy.Limit)
                     ? standing
                     : null;
             }
@@ -68,7 +76,7 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
         {
             lock (_lock)
             {
-                return _known is { Record.IsEmpty: false } known && table.Now is { } now && !known.Record.Judge(policy, now).IsBlocked;
+                return _known is { Record.IsEmpty: false } known && _table.Now is { } now && !known.Record.Judge(_policy, now).IsBlocked;
             }
         }
     }
@@ -76,47 +84,23 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
     // ---- Turns: no more attempts in flight than there is room for failures ----
 
     /// <summary>Waits until as many attempts of this instance are in flight as may still fail; while nothing is known, one.</summary>
-    public async Task AdmitAsync(CancellationToken cancellation)
-    {
-        TaskCompletionSource turn;
-        lock (_lock)
-        {
-            if (_waiting.Count == 0 && _admitted < Allowance)
-            {
-                _admitted++;
-                return;
-            }
+    public Task AdmitAsync(CancellationToken cancellation) => _turns.EnterAsync(cancellation);
 
-            turn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-            _waiting.AddLast(turn);
-        }
+    public void Leave() => _turns.Leave();
 
-        using var giveUp = cancellation.Register(() => turn.TrySetCanceled(cancellation));
-        await turn.Task;
-    }
-
-    public void Leave()
-    {
-        lock (_lock)
-        {
-            _admitted--;
-            Admit();
-        }
-    }
+    /// <summary>Attempts that wait.</summary>
+    internal int Waiting => _turns.Waiting;
 
     /// <summary>A full bucket lets everybody through: they are refused without being asked for.</summary>
-    private int Allowance => _known is not { } known || table.Now is not { } now ? 1
-        : known.Record.Judge(policy, now) is { IsBlocked: false, Room: var room } ? room
-        : int.MaxValue;
-
-    private void Admit()
+    private int Allowance
     {
-        while (_waiting.First is { } first && _admitted < Allowance)
+        get
         {
-            _waiting.RemoveFirst();
-            if (first.Value.TrySetResult())
+            lock (_lock)
             {
-                _admitted++;
+                return _known is not { } known || _table.Now is not { } now ? 1
+                    : known.Record.Judge(_policy, now) is { IsBlocked: false, Room: var room } ? room
+                    : int.MaxValue;
             }
         }
     }
@@ -125,22 +109,29 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
 
     public async Task<AttemptStanding> ReadAsync(CancellationToken cancellation)
     {
-        var began = time.GetTimestamp();
-        var (stored, now) = await table.ReadAsync(key, policy, cancellation);
-        return Know(stored, began).Record.Judge(policy, now);
+        var began = _time.GetTimestamp();
+        var (stored, now) = await _table.ReadAsync(Key, _policy, cancellation);
+        return Know(stored, began).Record.Judge(_policy, now);
     }
 
     /// <summary>Commits a wrong verdict: one more failure, stamped now.</summary>
     /// <exception cref="Exception">Storage is away, or there was no time left: the verdict must not leave.</exception>
-    public Task<Commitment> CommitFailureAsync(CancellationToken cancellation) => CommitAsync(NewId(), cancellation);
+    public Task<Commitment> CommitFailureAsync(CancellationToken cancellation) => CommitAsync(NewId(), isUnread: false, cancellation);
+
+    /// <summary>
+    /// The same where nothing has been read, as most often there is no row: written as if there were none, which the store refuses where
+    /// there is one, and read only then.
+    /// </summary>
+    /// <exception cref="Exception">Storage is away, or there was no time left.</exception>
+    public Task<Commitment> CommitUnreadFailureAsync(CancellationToken cancellation) => CommitAsync(NewId(), isUnread: true, cancellation);
 
     /// <summary>Commits a right verdict, and clears the failures before it where the policy says so.</summary>
     /// <exception cref="Exception">Storage is away, or there was no time left: the verdict must not leave.</exception>
-    public Task<Commitment> CommitSuccessAsync(CancellationToken cancellation) => CommitAsync(null, cancellation);
+    public Task<Commitment> CommitSuccessAsync(CancellationToken cancellation) => CommitAsync(null, isUnread: false, cancellation);
 
     public void Dispose() => _committing.Dispose();
 
-    private async Task<Commitment> CommitAsync(ulong? failure, CancellationToken cancellation)
+    private async Task<Commitment> CommitAsync(ulong? failure, bool isUnread, CancellationToken cancellation)
     {
         // One after the other: of two that are written from one state the store would refuse the second.
         await _committing.WaitAsync(cancellation);
@@ -149,11 +140,13 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
             ImmutableHashSet<ulong>? cleared = null;
             while (true)
             {
-                var known = _known ?? await ReadKnownAsync(cancellation);
-                var now = table.Now ?? throw new AttemptsContendedException();
+                var isGuess = isUnread && _known is null && _table.Now is not null;
+                isUnread = false;
+                var known = isGuess ? StoredAttempts.None : _known ?? await ReadKnownAsync(cancellation);
+                var now = _table.Now ?? throw new AttemptsContendedException();
                 // Those found at first: where the acknowledgement of a clearing is lost, later failures stay.
                 cleared ??= known.Record.Uncleared;
-                var step = known.Record.Step(failure, cleared, policy, now);
+                var step = known.Record.Step(failure, cleared, _policy, now);
                 if (step.Decision == CommitDecision.Done)
                 {
                     return new Commitment(true, step.Standing.Room, TimeSpan.Zero);
@@ -164,14 +157,20 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
                     return new Commitment(false, 0, step.Standing.RetryAfter);
                 }
 
-                if (await table.CommitAsync(key, known, step.Next, policy, cancellation) is { } stored)
+                if (await _table.CommitAsync(Key, known, step.Next, _policy, cancellation) is { } stored)
                 {
-                    Know(stored, time.GetTimestamp());
+                    Know(stored, _time.GetTimestamp());
                     return new Commitment(true, step.Standing.Room - 1, TimeSpan.Zero);
                 }
 
                 Forget();
-                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(1, 15)), time, cancellation);
+                if (isGuess)
+                {
+                    // Nobody was in the way: there was a row before.
+                    continue;
+                }
+
+                await Task.Delay(TimeSpan.FromMilliseconds(RandomNumberGenerator.GetInt32(1, 15)), _time, cancellation);
             }
         }
         catch
@@ -188,8 +187,8 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
 
     private async Task<StoredAttempts> ReadKnownAsync(CancellationToken cancellation)
     {
-        var began = time.GetTimestamp();
-        var (stored, _) = await table.ReadAsync(key, policy, cancellation);
+        var began = _time.GetTimestamp();
+        var (stored, _) = await _table.ReadAsync(Key, _policy, cancellation);
         return Know(stored, began);
     }
 
@@ -204,9 +203,11 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
                 (_known, _knownSince) = (stored, began);
             }
 
-            Admit();
-            return _known;
+            stored = _known;
         }
+
+        _turns.LookAgain();
+        return stored;
     }
 
     /// <summary>It is read again before anything else.</summary>
@@ -221,6 +222,6 @@ internal sealed class AttemptBucket(string key, AttemptPolicy policy, AttemptTab
     private ulong NewId()
     {
         var id = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong)));
-        return policy.IdBytes == sizeof(uint) ? (uint)id : id;
+        return _policy.IdBytes == sizeof(uint) ? (uint)id : id;
     }
 }

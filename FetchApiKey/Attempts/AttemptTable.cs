@@ -13,7 +13,11 @@ public sealed class AttemptRecordUnreadableException() : Exception("A record of 
 
 /// <summary>What stands in the store.</summary>
 /// <param name="ETag">Null where there is no row.</param>
-public sealed record StoredAttempts(AttemptRecord Record, ETag? ETag);
+public sealed record StoredAttempts(AttemptRecord Record, ETag? ETag)
+{
+    /// <summary>There is no row.</summary>
+    public static StoredAttempts None { get; } = new(AttemptRecord.Empty, null);
+}
 
 /// <summary>
 /// One row a bucket, and none where there is nothing to remember. PartitionKey: the bucket's key; RowKey: the key and
@@ -46,7 +50,7 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
         if (!row.HasValue)
         {
             RequireTable(row.GetRawResponse());
-            return (new StoredAttempts(AttemptRecord.Empty, null), now);
+            return (StoredAttempts.None, now);
         }
 
         var value = row.Value!;
@@ -80,7 +84,7 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
                 Observe(deletion);
                 RequireTable(deletion);
                 var isGone = deletion.Status == 404;
-                return isGone == read.ETag is null ? new StoredAttempts(AttemptRecord.Empty, null) : null;
+                return isGone == read.ETag is null ? StoredAttempts.None : null;
             }
 
             var row = new TableEntity(key, key + Format) { [Column] = next.Write(policy.IdBytes) };

@@ -32,6 +32,8 @@ public sealed class LoginAttempt : IDisposable
 
     public bool FillsAddress { get; internal set; }
 
+    internal ClientAddress Client => _open.Client;
+
     /// <summary>For waiting before the work: cancelled when the client goes away, the place is needed, or the time is over.</summary>
     public CancellationToken Waiting => _waiting.Token;
 

@@ -11,30 +11,20 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey.Attempts;
 
 /// <summary>
-/// Nothing is reserved: an attempt begins by reading, and counts when its verdict is committed (<see cref="AttemptBucket"/>). Storage
-/// calls of a login beside the account's row: the name's row is read and written, and a wrong verdict writes the address's row; that
+/// Nothing is reserved: an attempt begins by reading, when it is its client's turn to (<see cref="StorageTurns"/>), and counts when its
+/// verdict is committed (<see cref="AttemptBucket"/>). Storage calls of a login beside the account's row: the name's row is read and written, and a wrong verdict writes the address's row; that
 /// one is read, too, where the address is new to this instance or has failures. Known and unknown names cost the same.
 /// </summary>
 public sealed class LoginAttempts(
     AttemptTable table, OpenAttempts openAttempts, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
 {
-    /// <summary>New API keys of one account within <see cref="RegenerationWindow"/>.</summary>
-    public const int MaxRegenerations = 10;
-
-    public static readonly TimeSpan RegenerationWindow = TimeSpan.FromHours(1);
-
     /// <summary>What writing a verdict may take beside the deadline of the request: together the ten seconds within which there is an answer.</summary>
-    private static readonly TimeSpan CommitLimit = TimeSpan.FromSeconds(2);
-
-    /// <summary>A client that left after a longer wait for us is not charged: our slowness must lock no office out.</summary>
-    private static readonly TimeSpan ChargedWait = TimeSpan.FromSeconds(2);
+    internal static readonly TimeSpan CommitLimit = TimeSpan.FromSeconds(2);
 
     private readonly AttemptBuckets _buckets = new(table, time);
-    private readonly AttemptPolicy _name = new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
-    private readonly AttemptPolicy _address = new(settings.PerAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false, IdBytes: 4);
-    private readonly AttemptPolicy _sharedAddress = new(settings.PerSharedAddress, settings.Window, DailyLimit: null, IsClearedBySuccess: false, IdBytes: 4);
-    private readonly AttemptPolicy _regeneration = new(MaxRegenerations, RegenerationWindow, DailyLimit: null, IsClearedBySuccess: false);
-    private bool _hasWarned;
+    private readonly StorageTurns _turns = new();
+    private readonly AttemptPolicies _policies = new(settings, isOnAzure, log);
+    private readonly AbandonedAttempts _abandoned = new(time, log);
 
     /// <summary>The key of a name's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
@@ -91,41 +81,8 @@ public sealed class LoginAttempts(
     /// one that waited too long or whose place was needed counts nowhere.
     /// </summary>
     /// <returns>The fault to throw in its place; null where it is to be thrown as it is.</returns>
-    public async Task<Exception?> EndedWaitingAsync(LoginAttempt attempt, Exception fault, CancellationToken abandoned)
-    {
-        if (fault is not OperationCanceledException || attempt.HasBegun || !attempt.Waiting.IsCancellationRequested)
-        {
-            return null;
-        }
-
-        if (!abandoned.IsCancellationRequested)
-        {
-            return new AttemptsContendedException();
-        }
-
-        if (time.GetElapsedTime(attempt.Began) < ChargedWait)
-        {
-            await ChargeAsync(attempt);
-        }
-
-        return null;
-    }
-
-    /// <summary>Counts a new API key of an account, before it is made.</summary>
-    /// <returns>False where the account has had as many as it may.</returns>
-    public async Task<VerdictCommitment> CountRegenerationAsync(string subdomain, EmailAddress email, CancellationToken cancellation)
-    {
-        var bucket = _buckets.Enter($"{KeyOf(subdomain, email)}.key", _regeneration);
-        try
-        {
-            var (isCommitted, _, retryAfter) = await bucket.CommitFailureAsync(cancellation);
-            return new VerdictCommitment(isCommitted, retryAfter);
-        }
-        finally
-        {
-            _buckets.Exit(bucket);
-        }
-    }
+    public Task<Exception?> EndedWaitingAsync(LoginAttempt attempt, Exception fault, CancellationToken abandoned) =>
+        _abandoned.EndedAsync(attempt, fault, abandoned);
 
     /// <summary>Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.</summary>
     public async Task ForgetAsync(string subdomain, EmailAddress email)
@@ -145,38 +102,54 @@ public sealed class LoginAttempts(
 
     /// <param name="name">Null where the address alone is limited.</param>
     public RateLimit Exhausted(LoginName? name, ClientAddress address, TimeSpan retryAfter) =>
-        new((name is null ? PolicyFor(address) : _name).Limit, 0, time.GetUtcNow() + retryAfter);
+        new((name is null ? _policies.For(address) : _policies.Name).Limit, 0, time.GetUtcNow() + retryAfter);
 
     private LoginAttempt Open(string? nameKey, ClientAddress client, CancellationToken deadline, CancellationToken abandoned)
     {
         var open = openAttempts.Open(client, nameKey);
         return new LoginAttempt(
-            open, _buckets, nameKey is null ? null : _buckets.Enter(nameKey, _name), _buckets.Enter(KeyOf(client), PolicyFor(client)),
+            open, _buckets, nameKey is null ? null : _buckets.Enter(nameKey, _policies.Name), _buckets.Enter(KeyOf(client), _policies.For(client)),
             CancellationTokenSource.CreateLinkedTokenSource(deadline, abandoned, open.Displaced), time.GetTimestamp());
     }
 
     /// <summary>Zero where another attempt is allowed, else when one will be.</summary>
     private async Task<TimeSpan> StandingAsync(LoginAttempt attempt, Action beside, CancellationToken deadline)
     {
-        var (name, address) = (attempt.Name, attempt.Address);
-        if (address.Remembered is { IsBlocked: true } full)
+        if (attempt.Address.Remembered is { IsBlocked: true } full)
         {
             return Blocked(full, "address");
         }
 
+        if (attempt.Name is not null)
+        {
+            await attempt.WaitForTurnAsync();
+            if (attempt.Name.Remembered is { IsBlocked: true } closed)
+            {
+                return Blocked(closed, "account");
+            }
+        }
+
+        await _turns.TakeAsync(attempt.Client, attempt.Waiting);
+        try
+        {
+            return await ReadStandingAsync(attempt, beside, deadline);
+        }
+        finally
+        {
+            _turns.Return();
+        }
+    }
+
+    private async Task<TimeSpan> ReadStandingAsync(LoginAttempt attempt, Action beside, CancellationToken deadline)
+    {
+        var (name, address) = (attempt.Name, attempt.Address);
         // Beside the name's row. Where there are failures, it is read when a right verdict is committed.
         var reading = address.Remembered is not null || address.HasFailures ? null : address.ReadAsync(deadline);
         try
         {
+            beside();
             if (name is not null)
             {
-                await attempt.WaitForTurnAsync();
-                if (name.Remembered is { IsBlocked: true } closed)
-                {
-                    return Blocked(closed, "account");
-                }
-
-                beside();
                 var standing = await name.ReadAsync(deadline);
                 if (standing.IsBlocked)
                 {
@@ -184,10 +157,6 @@ public sealed class LoginAttempts(
                 }
 
                 attempt.RateLimit = RateLimitOf(name.Policy, standing.Room - 1);
-            }
-            else
-            {
-                beside();
             }
         }
         finally
@@ -271,34 +240,5 @@ public sealed class LoginAttempts(
         return new VerdictCommitment(false, commitment.RetryAfter);
     }
 
-    private async Task ChargeAsync(LoginAttempt attempt)
-    {
-        using var limit = new CancellationTokenSource(CommitLimit, time);
-        try
-        {
-            var (isCommitted, room, _) = await attempt.Address.CommitFailureAsync(limit.Token);
-            attempt.FillsAddress = isCommitted && room == 0;
-        }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault) || fault is AttemptsContendedException)
-        {
-            log.AbandonedAttemptNotCounted(fault.GetType().Name);
-        }
-    }
-
     private RateLimit RateLimitOf(AttemptPolicy policy, int room) => new(policy.Limit, Math.Max(room, 0), time.GetUtcNow() + policy.Window);
-
-    private AttemptPolicy PolicyFor(ClientAddress address)
-    {
-        if (!address.IsShared || !isOnAzure)
-        {
-            return _address;
-        }
-
-        if (!Interlocked.Exchange(ref _hasWarned, true))
-        {
-            log.ClientAddressesShared(_sharedAddress.Limit);
-        }
-
-        return _sharedAddress;
-    }
 }

@@ -90,7 +90,7 @@ public static class EndpointServices
     private static void AddLogin(IServiceCollection services, Settings settings)
     {
         services.AddSingleton(settings.Hashing).AddSingleton<PasswordHasher>();
-        services.AddSingleton(settings.Attempts).AddSingleton<AttemptTable>().AddSingleton<OpenAttempts>();
+        services.AddSingleton(settings.Attempts).AddSingleton<AttemptTable>().AddSingleton<OpenAttempts>().AddSingleton<RegenerationLimit>();
         services.AddSingleton(provider => new LoginAttempts(
             provider.GetRequiredService<AttemptTable>(), provider.GetRequiredService<OpenAttempts>(), settings.Attempts, settings.IsOnAzure,
             provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<LoginAttempts>>()));

@@ -11,14 +11,17 @@ namespace FetchApiKey.Composition;
 /// <summary>Once a day, by one of the instances: the others ask for one row and find that it is done.</summary>
 internal sealed class Sweeper(AttemptTable attempts, AuditTable audit, Settings settings, TimeProvider time, ILogger<Sweeper> log) : BackgroundService
 {
+    /// <summary>Soon after the start, since an instance need not live for an hour; not at once, when logins wait.</summary>
+    private static readonly TimeSpan First = TimeSpan.FromMinutes(1);
+
     /// <summary>Between two looks whether the day is over.</summary>
     private static readonly TimeSpan Interval = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Interval, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        for (var wait = First; ; wait = Interval)
         {
+            await Task.Delay(wait, time, stoppingToken);
             try
             {
                 if (await attempts.TakeSweepAsync(stoppingToken))

@@ -26,7 +26,7 @@ public sealed class KeyRegeneration
     private readonly AccountStore _accounts;
     private readonly ApiKeyCipher _cipher;
     private readonly Login _login;
-    private readonly LoginAttempts _attempts;
+    private readonly RegenerationLimit _limit;
     private readonly Settings _settings;
     private readonly ILogger _log;
 
@@ -34,9 +34,9 @@ public sealed class KeyRegeneration
     private readonly Account _nobody;
 
     public KeyRegeneration(
-        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, LoginAttempts attempts, Settings settings, ILogger<KeyRegeneration> log)
+        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, RegenerationLimit limit, Settings settings, ILogger<KeyRegeneration> log)
     {
-        (_realms, _accounts, _cipher, _login, _attempts, _settings, _log) = (realms, accounts, cipher, login, attempts, settings, log);
+        (_realms, _accounts, _cipher, _login, _limit, _settings, _log) = (realms, accounts, cipher, login, limit, settings, log);
         _nobody = new Account("", 0, "", "!", cipher.Seal("", 0, Account.NewApiKey()), IsActive: false, Account.Member, DateTimeOffset.UnixEpoch);
     }
 
@@ -115,7 +115,7 @@ public sealed class KeyRegeneration
     /// <summary>Another that changed the row first is judged anew: if it changed the key, then the key that was given is the old one.</summary>
     private async Task<LoginResult> ChangeAsync(Realm realm, EmailAddress email, Account account, string givenKey, CancellationToken cancellation)
     {
-        var (mayChange, retryAfter) = await _attempts.CountRegenerationAsync(realm.Subdomain, email, cancellation);
+        var (mayChange, retryAfter) = await _limit.CountAsync(realm.Subdomain, email, cancellation);
         if (!mayChange)
         {
             return new LoginResult(LoginOutcome.RateLimited, account) { RetryAfter = retryAfter };

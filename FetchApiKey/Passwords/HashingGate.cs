@@ -39,7 +39,7 @@ public sealed record GateLimits
 /// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
 /// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
 /// it has all the memory to itself, and a reserve besides where the slots together are smaller than the largest hash; one that
-/// needs more than the limits have is not computed (<see cref="Fits"/>). Networks and addresses take turns (<see cref="HashingQueue"/>):
+/// needs more than the limits have is not computed (<see cref="Fits"/>). Networks and addresses take turns (<see cref="ClientQueue{TWork}"/>):
 /// a flood makes its own logins wait, not everybody's. While the hash whose turn it is waits for room, nobody overtakes it. When the
 /// queue is full, a client of a less busy network displaces the last of the busiest.
 /// </summary>
@@ -47,7 +47,7 @@ public sealed class HashingGate : IDisposable
 {
     private readonly object _lock = new();
 
-    private readonly HashingQueue _queue = new();
+    private readonly ClientQueue<HashingJob> _queue = new();
     private readonly Thread[] _workers;
     private readonly HashingMemory? _memory;
     private readonly Lazy<LaneWorkers?> _laneWorkers;
@@ -155,12 +155,11 @@ public sealed class HashingGate : IDisposable
     {
         lock (_lock)
         {
-            if (!job.IsWaiting)
+            if (!_queue.Remove(job))
             {
                 return;
             }
 
-            _queue.Remove(job);
             // The one that waited for it to go may be next.
             Monitor.PulseAll(_lock);
         }

@@ -63,6 +63,66 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task One_that_was_given_up_counts_beside_what_another_instance_has_counted()
+    {
+        using var abandoned = new CancellationTokenSource();
+        using (var attempt = await BeginAsync(abandoned.Token))
+        {
+            // Since this instance read that there was no row.
+            var other = new LoginAttempts(NewTable(), new OpenAttempts(), new AttemptSettings(), isOnAzure: false, _time, NullLogger<LoginAttempts>.Instance);
+            using var judged = (await other.BeginAsync("", Name, Client, () => { }, default, default)).Attempt!;
+            await other.CommitAsync(judged, isFailure: true);
+
+            await abandoned.CancelAsync();
+            await EndAsync(attempt, abandoned.Token);
+        }
+
+        Assert.Equal((1, 2), await CountedAsync());
+    }
+
+    [Fact]
+    public async Task One_that_nothing_was_read_for_counts_beside_what_stands_there()
+    {
+        var fresh = new LoginAttempts(NewTable(), new OpenAttempts(), new AttemptSettings(), isOnAzure: false, _time, NullLogger<LoginAttempts>.Instance);
+        for (var i = 0; i < 3; i++)
+        {
+            using var attempt = await BeginAsync(CancellationToken.None);
+            attempt.Begin();
+            await _attempts.CommitAsync(attempt, isFailure: true);
+        }
+
+        // Knows the store's time, and of this address nothing.
+        using var elsewhere = (await fresh.BeginAsync("", Name, TestServer.ClientOf("203.0.113.1"), () => { }, default, default)).Attempt!;
+        using var abandoned = new CancellationTokenSource();
+        await abandoned.CancelAsync();
+        var other = EmailAddress.TryParse("other@example.com")!;
+        using (var attempt = (await fresh.BeginAsync("", other, Client, () => { }, default, abandoned.Token)).Attempt!)
+        {
+            Assert.Null(await fresh.EndedWaitingAsync(attempt, new OperationCanceledException(), abandoned.Token));
+        }
+
+        Assert.Equal((3, 4), await CountedAsync());
+    }
+
+    [Fact]
+    public async Task Nothing_is_left_of_those_that_gave_up_waiting_for_a_name()
+    {
+        using var bucket = new AttemptBucket("key", OfName, _table, _time);
+        await bucket.AdmitAsync(CancellationToken.None);
+        using var abandoned = new CancellationTokenSource();
+        var waiting = Enumerable.Range(0, 100).Select(_ => bucket.AdmitAsync(abandoned.Token)).ToList();
+        var patient = bucket.AdmitAsync(CancellationToken.None);
+        Assert.Equal(101, bucket.Waiting);
+
+        await abandoned.CancelAsync();
+
+        Assert.Equal(1, bucket.Waiting);
+        Assert.All(waiting, each => Assert.True(each.IsCanceled));
+        bucket.Leave();
+        await patient;
+    }
+
+    [Fact]
     public async Task One_whose_time_is_over_while_it_waits_counts_nowhere()
     {
         using var late = new CancellationTokenSource();
@@ -134,8 +194,18 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
         return attempt!;
     }
 
-    private async Task<Exception?> EndAsync(LoginAttempt attempt, CancellationToken abandoned) =>
-        await _attempts.EndedWaitingAsync(attempt, new OperationCanceledException(), abandoned);
+    private async Task<Exception?> EndAsync(LoginAttempt attempt, CancellationToken abandoned)
+    {
+        var ending = _attempts.EndedWaitingAsync(attempt, new OperationCanceledException(), abandoned);
+        while (!ending.IsCompleted)
+        {
+            // A commit that met another's waits a little before it is tried again.
+            await Task.Delay(5, CancellationToken.None);
+            _time.Advance(TimeSpan.FromMilliseconds(5));
+        }
+
+        return await ending;
+    }
 
     private async Task<(int OfName, int OfAddress)> CountedAsync()
     {

@@ -35,7 +35,8 @@ internal sealed class FunctionsHost : IEndpointHost
     private volatile WorkerChannel _channel;
 
     /// <param name="folder">A published function app.</param>
-    public FunctionsHost(string folder, IReadOnlyDictionary<string, string> environment)
+    /// <param name="port">Where clients reach it; null for a free port.</param>
+    public FunctionsHost(string folder, IReadOnlyDictionary<string, string> environment, int? port = null)
     {
         _folder = folder;
         _environment = new Dictionary<string, string>(environment)
@@ -46,7 +47,7 @@ internal sealed class FunctionsHost : IEndpointHost
         };
         _channel = new WorkerChannel(folder, _log);
         Process = new SupervisedProcess(StartWorker, () => _channel.Forget(Process!.Current.Output));
-        _front = new HostFront("x-ms-invocation-id", InvokeAsync);
+        _front = new HostFront("x-ms-invocation-id", InvokeAsync, port);
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
             kestrel.Listen(IPAddress.Loopback, _rpcPort, listen => listen.Protocols = HttpProtocols.Http2));

@@ -34,15 +34,16 @@ internal sealed class HostFront : IAsyncDisposable
         new(new SocketsHttpHandler { UseProxy = false, UseCookies = false, AllowAutoRedirect = false });
 
     private readonly ConcurrentQueue<string> _invocations = new();
-    private readonly int _port = Azurite.FreePort();
+    private readonly int _port;
     private readonly string _invocationHeader;
     private readonly Func<HttpContext, string, Task> _invoke;
 
     /// <param name="invocationHeader">The header that tells the process the invocation id.</param>
     /// <param name="invoke">Forwards a request under an invocation id, and returns when both are over.</param>
-    public HostFront(string invocationHeader, Func<HttpContext, string, Task> invoke)
+    /// <param name="port">Where it listens; null for a free port.</param>
+    public HostFront(string invocationHeader, Func<HttpContext, string, Task> invoke, int? port = null)
     {
-        (_invocationHeader, _invoke) = (invocationHeader, invoke);
+        (_invocationHeader, _invoke, _port) = (invocationHeader, invoke, port ?? Azurite.FreePort());
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {

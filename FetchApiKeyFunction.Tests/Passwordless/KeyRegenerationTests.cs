@@ -175,7 +175,7 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
     public async Task The_eleventh_new_key_of_an_account_within_an_hour_is_refused_and_the_tenth_stays()
     {
         var (email, key) = await AddAsync();
-        for (var i = 0; i < LoginAttempts.MaxRegenerations; i++)
+        for (var i = 0; i < RegenerationLimit.MaxRegenerations; i++)
         {
             var answer = await SendAsync(email, key);
             Assert.Equal(200, answer.Status);

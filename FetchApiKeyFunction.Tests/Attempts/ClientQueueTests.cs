@@ -3,11 +3,11 @@
 using FetchApiKey.Attempts;
 using FetchApiKey.Passwords;
 
-namespace FetchApiKeyFunction.Tests.Passwords;
+namespace FetchApiKeyFunction.Tests.Attempts;
 
-public sealed class HashingQueueTests
+public sealed class ClientQueueTests
 {
-    private readonly HashingQueue _queue = new();
+    private readonly ClientQueue<HashingJob> _queue = new();
     private readonly Dictionary<HashingJob, string> _names = [];
 
     [Fact]
@@ -46,8 +46,8 @@ public sealed class HashingQueueTests
         foreach (var job in jobs)
         {
             Assert.Same(job, _queue.Next);
-            _queue.TakeNext();
-            Assert.False(job.IsWaiting);
+            Assert.Same(job, _queue.TakeNext());
+            Assert.False(_queue.Remove(job));
         }
     }
 
@@ -62,7 +62,7 @@ public sealed class HashingQueueTests
         _queue.Remove(gone);
         _queue.Remove(alone);
 
-        Assert.False(gone.IsWaiting);
+        Assert.False(_queue.Remove(gone));
         Assert.Equal(["b", "d"], Take(2));
     }
 
@@ -78,8 +78,9 @@ public sealed class HashingQueueTests
         var displaced = _queue.Displace(Client("newcomer", "new"));
 
         Assert.Same(last, displaced);
-        Assert.Equal((false, true, 4), (last.IsWaiting, early.IsWaiting, _queue.Count));
-        Assert.DoesNotContain(last, All());
+        Assert.Equal(4, _queue.Count);
+        Assert.False(_queue.Remove(last));
+        Assert.Contains(early, All());
     }
 
     [Theory]
@@ -114,8 +115,7 @@ public sealed class HashingQueueTests
         var taken = new List<string>();
         for (var i = 0; i < count; i++)
         {
-            taken.Add(_names[_queue.Next!]);
-            _queue.TakeNext();
+            taken.Add(_names[_queue.TakeNext()]);
         }
 
         return taken;
@@ -124,10 +124,9 @@ public sealed class HashingQueueTests
     private List<HashingJob> All()
     {
         var all = new List<HashingJob>();
-        while (_queue.Next is { } next)
+        while (_queue.Next is not null)
         {
-            all.Add(next);
-            _queue.TakeNext();
+            all.Add(_queue.TakeNext());
         }
 
         return all;

@@ -17,6 +17,7 @@ public sealed class LoginAttempt : IDisposable
     private readonly AttemptBuckets _buckets;
     private readonly CancellationTokenSource _waiting;
     private bool _isAdmitted;
+    private WorkTurns? _turns;
 
     internal LoginAttempt(
         OpenAttempt open, AttemptBuckets buckets, AttemptBucket? name, AttemptBucket address, CancellationTokenSource waiting, long began)
@@ -49,10 +50,15 @@ public sealed class LoginAttempt : IDisposable
     internal long Began { get; }
 
     /// <summary>To be called when a hash or a bind is about to be computed or sent.</summary>
-    public void Begin() => _open.HasBegun = true;
+    public void Begin()
+    {
+        _open.HasBegun = true;
+        ReturnTurn();
+    }
 
     public void Dispose()
     {
+        ReturnTurn();
         if (_isAdmitted)
         {
             Name!.Leave();
@@ -73,4 +79,12 @@ public sealed class LoginAttempt : IDisposable
         await Name!.AdmitAsync(Waiting);
         _isAdmitted = true;
     }
+
+    internal async Task TakeTurnAsync(WorkTurns turns)
+    {
+        await turns.TakeAsync(Client, Waiting);
+        _turns = turns;
+    }
+
+    private void ReturnTurn() => Interlocked.Exchange(ref _turns, null)?.Return();
 }

@@ -11,9 +11,10 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey.Attempts;
 
 /// <summary>
-/// Nothing is reserved: an attempt begins by reading, when it is its client's turn to (<see cref="StorageTurns"/>), and counts when its
-/// verdict is committed (<see cref="AttemptBucket"/>). Storage calls of a login beside the account's row: the name's row is read and written, and a wrong verdict writes the address's row; that
-/// one is read, too, where the address is new to this instance or has failures. Known and unknown names cost the same.
+/// Nothing is reserved: an attempt begins by reading, when it is its client's turn (<see cref="WorkTurns"/>), and counts when its
+/// verdict is committed (<see cref="AttemptBucket"/>). Storage calls of a login beside the account's row: the name's row is read and
+/// written, and a wrong verdict writes the address's row; that one is read, too, where the address is new to this instance or has failures.
+/// Known and unknown names cost the same.
 /// </summary>
 public sealed class LoginAttempts(
     AttemptTable table, OpenAttempts openAttempts, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
@@ -22,7 +23,7 @@ public sealed class LoginAttempts(
     internal static readonly TimeSpan CommitLimit = TimeSpan.FromSeconds(2);
 
     private readonly AttemptBuckets _buckets = new(table, time);
-    private readonly StorageTurns _turns = new();
+    private readonly WorkTurns _turns = new();
     private readonly AttemptPolicies _policies = new(settings, isOnAzure, log);
     private readonly AbandonedAttempts _abandoned = new(time, log);
 
@@ -129,15 +130,8 @@ public sealed class LoginAttempts(
             }
         }
 
-        await _turns.TakeAsync(attempt.Client, attempt.Waiting);
-        try
-        {
-            return await ReadStandingAsync(attempt, beside, deadline);
-        }
-        finally
-        {
-            _turns.Return();
-        }
+        await attempt.TakeTurnAsync(_turns);
+        return await ReadStandingAsync(attempt, beside, deadline);
     }
 
     private async Task<TimeSpan> ReadStandingAsync(LoginAttempt attempt, Action beside, CancellationToken deadline)

@@ -1,14 +1,14 @@
-// Which attempts may begin to read the store.
+// Which attempts may begin to cost something.
 
 namespace FetchApiKey.Attempts;
 
 /// <summary>
-/// An attempt that has cost nothing yet waits here until few enough others read. Networks take turns (<see cref="ClientQueue{TWork}"/>), and a
-/// client that goes away while it waits has cost no storage call. Writing a verdict needs no turn: what has begun is seen through.
+/// A turn is held from before the first read until the hash begins or the bind is sent, so that no more is read than is soon hashed: who must be
+/// told 503, or goes away, has mostly cost no storage call. Networks take turns (<see cref="ClientQueue{TWork}"/>).
 /// </summary>
-internal sealed class StorageTurns
+internal sealed class WorkTurns
 {
-    /// <summary>Attempts that read at once. Each makes up to three calls side by side.</summary>
+    /// <summary>Attempts that read, or have read and wait for their hash. Each makes up to three calls side by side.</summary>
     internal const int AtOnce = 32;
 
     private readonly Lock _lock = new();

@@ -1,15 +1,15 @@
-// Whose attempt may read the store next, and what is left of those that give up.
+// Whose attempt is next, and what is left of those that give up.
 
 using FetchApiKey.Attempts;
 
 namespace FetchApiKeyFunction.Tests.Attempts;
 
-public sealed class StorageTurnsTests
+public sealed class WorkTurnsTests
 {
-    private readonly StorageTurns _turns = new();
+    private readonly WorkTurns _turns = new();
 
     [Fact]
-    public async Task As_many_as_may_read_at_once_do_not_wait_and_the_next_one_does()
+    public async Task As_many_as_may_work_at_once_do_not_wait_and_the_next_one_does()
     {
         await TakeAllAsync();
         var next = _turns.TakeAsync(Client("a", "network"), CancellationToken.None);
@@ -90,7 +90,7 @@ public sealed class StorageTurnsTests
 
     private async Task TakeAllAsync()
     {
-        for (var i = 0; i < StorageTurns.AtOnce; i++)
+        for (var i = 0; i < WorkTurns.AtOnce; i++)
         {
             var taken = _turns.TakeAsync(Client("early", "early"), CancellationToken.None);
             Assert.True(taken.IsCompletedSuccessfully);

@@ -9,6 +9,8 @@ namespace FetchApiKey.Benchmarks;
 internal static class Overhead
 {
     private const double AskedOfBare = 0.8;
+    private const double AskedAllocationKib = 70;
+    private const int MostTypes = 25;
 
     private static readonly Argon2Cost Cost = new(1024, 1, 1);
 
@@ -18,16 +20,17 @@ internal static class Overhead
         var store = await LoadedStore.CreateAsync(azurite, "overhead", Cost, EndpointLoad.Clients);
         double ourBytes;
         Dictionary<string, double> counted;
+        Dictionary<string, double> types;
         using (var endpoint = await ServerReport.StartEndpointAsync(store))
         {
-            (ourBytes, counted) = await ReportAsync(endpoint, store, options);
+            (ourBytes, counted, types) = await ReportAsync(endpoint, store, options);
         }
 
         int Of(params string[] methods) => (int)Math.Round(counted.Where(call => methods.Contains(call.Key.Split(' ')[0]) && !call.Key.EndsWith("$batch", StringComparison.Ordinal)).Sum(call => call.Value));
         var calls = new StorageCalls(Of("GET"), Of("POST"), Of("PUT", "PATCH", "MERGE"), Of("DELETE"));
         using var ours = await LoginStack.StartEndpointAsync(store);
         using var bare = await BareServer.StartAsync(store, calls);
-        var (bareBytes, _) = await ReportAsync(bare, store, options);
+        var (bareBytes, _, _) = await ReportAsync(bare, store, options);
         var results = await StackMeasurement.InTurnAsync([ours, bare], store, options.Rounds, options.Round);
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -48,8 +51,15 @@ internal static class Overhead
         var (rate, cpu) = (Ratio(each => each.Rate), Ratio(each => each.ServerMs));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"| ratio | {rate:F2} | {Ratio(each => each.Latencies.At(50)):F2} | {cpu:F2} | {Ratio(each => each.AzuriteMs):F2} | {ourBytes / bareBytes:F2} |"));
+        Console.WriteLine("\n| allocated by the endpoint, sampled | KiB a request |\n|---|---|");
+        foreach (var (type, bytes) in types.OrderByDescending(type => type.Value).Take(MostTypes))
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {type} | {bytes / 1024:F1} |"));
+        }
+
         var targets = new Targets();
         targets.AtLeast("requests/s, endpoint / bare", AskedOfBare, rate, "F2");
+        targets.AtMost("endpoint, allocated KiB a login", AskedAllocationKib, ourBytes / 1024, "F0");
         return targets.Print();
 
         string Kinds(params string[] methods)
@@ -69,7 +79,7 @@ internal static class Overhead
     }
 
     /// <summary>Bytes and calls of a login, over one round after one that does not count.</summary>
-    private static async Task<(double AllocatedBytes, Dictionary<string, double> Calls)> ReportAsync(LoginStack stack, LoadedStore store, Options options)
+    private static async Task<(double AllocatedBytes, Dictionary<string, double> Calls, Dictionary<string, double> Types)> ReportAsync(LoginStack stack, LoadedStore store, Options options)
     {
         await LoginLoad.ClosedAsync(stack.Port, store.Accounts, EndpointLoad.Clients, options.Round);
         var before = await ServerReport.OfAsync(stack);

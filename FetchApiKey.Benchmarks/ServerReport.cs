@@ -12,7 +12,8 @@ namespace FetchApiKey.Benchmarks;
 
 /// <param name="AllocatedBytes">Since the process began.</param>
 /// <param name="Calls">Since it began, by method and table.</param>
-internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long> Calls)
+/// <param name="Types">Allocated bytes since it began, by type, as sampled.</param>
+internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long> Calls, Dictionary<string, long> Types)
 {
     /// <summary>Hidden: the endpoint, with somebody who listens to its instruments.</summary>
     public const string Verb = "counted";
@@ -47,19 +48,23 @@ internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long
             calls.AddOrUpdate((method, table), 1, (_, count) => count + 1);
         });
         listener.Start();
+        using var profile = new AllocationProfile();
         var settings = Settings.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build(), answersRequests: true);
         await Task.WhenAll(
             EndpointServer.RunAsync(settings, new Listener(Address: null, port, IsFunctionsHost: false), Console.Out, CancellationToken.None),
-            PrintWhenAskedAsync(calls));
+            PrintWhenAskedAsync(calls, profile));
     }
 
     /// <summary>A line for each line that comes.</summary>
-    public static async Task PrintWhenAskedAsync(IEnumerable<KeyValuePair<(string Method, string Table), long>> calls)
+    public static async Task PrintWhenAskedAsync(
+        IEnumerable<KeyValuePair<(string Method, string Table), long>> calls, AllocationProfile? profile = null)
     {
         await Task.Yield();
         while (await Console.In.ReadLineAsync() is not null)
         {
-            var report = new ServerReport(GC.GetTotalAllocatedBytes(precise: true), calls.ToDictionary(call => $"{call.Key.Method} {call.Key.Table}", call => call.Value));
+            var report = new ServerReport(
+                GC.GetTotalAllocatedBytes(precise: true), calls.ToDictionary(call => $"{call.Key.Method} {call.Key.Table}", call => call.Value),
+                profile?.Bytes ?? []);
             Console.WriteLine(JsonSerializer.Serialize(report));
         }
     }
@@ -68,7 +73,11 @@ internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long
         JsonSerializer.Deserialize<ServerReport>(await stack.AskAsync($"{{\"{nameof(AllocatedBytes)}\""))!;
 
     /// <summary>What each of so many logins took, between this report and a later one.</summary>
-    public (double AllocatedBytes, Dictionary<string, double> Calls) Per(int logins, ServerReport later) => (
-        (later.AllocatedBytes - AllocatedBytes) / (double)logins,
-        later.Calls.ToDictionary(call => call.Key, call => (call.Value - Calls.GetValueOrDefault(call.Key)) / (double)logins));
+    public (double AllocatedBytes, Dictionary<string, double> Calls, Dictionary<string, double> Types) Per(int logins, ServerReport later)
+    {
+        return ((later.AllocatedBytes - AllocatedBytes) / (double)logins, Each(later.Calls, Calls), Each(later.Types, Types));
+
+        Dictionary<string, double> Each(Dictionary<string, long> after, Dictionary<string, long> before) =>
+            after.ToDictionary(count => count.Key, count => (count.Value - before.GetValueOrDefault(count.Key)) / (double)logins);
+    }
 }

@@ -29,7 +29,7 @@ public sealed class UserCommands(
         }
 
         await RequireRealmAsync(subdomain, cancellation);
-        var hash = await ReadNewHashAsync();
+        var hash = await ReadNewHashAsync(email);
         for (var tries = 0; tries < UserIdTries; tries++)
         {
             var id = userId ?? await accounts.NextUserIdAsync(subdomain, cancellation);
@@ -104,7 +104,7 @@ public sealed class UserCommands(
     public async Task<int> SetPasswordAsync(string subdomain, string emailText, CancellationToken cancellation)
     {
         var account = await FindAsync(subdomain, emailText, cancellation);
-        var hash = await ReadNewHashAsync();
+        var hash = await ReadNewHashAsync(Parse(account.Email));
         await RecordAsync(account, cancellation);
         Require(await accounts.SetPasswordHashAsync(account, hash, cancellation));
         await report.WriteAsync(Row(account));
@@ -213,12 +213,13 @@ public sealed class UserCommands(
             : $"There is no account of {email.Text} in the {RealmCommands.Name(subdomain)}.");
     }
 
-    private async Task<string> ReadNewHashAsync()
+    /// <summary>By the rule of the page on which people choose one themselves.</summary>
+    private async Task<string> ReadNewHashAsync(EmailAddress email)
     {
         using var password = await prompt.ReadAsync();
-        return PasswordStrength.IsEnough(password)
-            ? await NewHash.OfAsync(password, settings.Hashing, time)
-            : throw new OperatorException($"Too weak: {PasswordStrength.Rule}.");
+        return PasswordStrength.WeaknessOf(password, email, time) is { } weakness
+            ? throw new OperatorException(weakness.Explanation())
+            : await NewHash.OfAsync(password, settings.Hashing, time);
     }
 
     public static EmailAddress Parse(string text) =>

@@ -164,7 +164,7 @@ public sealed class PasswordReset(
                 return new ResetResult(ResetOutcome.PasswordsDiffer, account);
             }
 
-            if (PasswordStrength.WeaknessOf(chosen.First, EmailAddress.TryParse(account!.Email)!) is { } weakness)
+            if (PasswordStrength.WeaknessOf(chosen.First, EmailAddress.TryParse(account!.Email)!, time) is { } weakness)
             {
                 return new ResetResult(ResetOutcome.PasswordWeak, account) { Weakness = weakness };
             }

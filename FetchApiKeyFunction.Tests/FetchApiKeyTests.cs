@@ -2,6 +2,8 @@
 
 using System.Net.Http.Headers;
 using System.Text;
+using FetchApiKey.Cli;
+using FetchApiKey.Passwords;
 using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests;
@@ -202,6 +204,20 @@ public sealed class FetchApiKeyTests(Organisation organisation) : IClassFixture<
         var answer = await Server.SendAsync(HttpMethod.Post, path, Urlencoded("username=iago@zulip.com&password=abcd1234"));
 
         AssertAnswer(answer, 404, "not-found");
+    }
+
+    [Fact]
+    public async Task A_right_password_that_a_Zulip_server_finds_strong_is_hashed_anew_though_it_could_not_be_chosen_here()
+    {
+        using var password = TypedPassword.FromText("monkeydragon");
+        Assert.NotNull(PasswordStrength.WeaknessOf(password, EmailAddress.TryParse("two.words@zulip.com")!, TimeProvider.System));
+        var outdated = await NewHash.OfAsync(password, Hashing with { Cost = new Argon2Cost(128, 1, 1) }, TimeProvider.System);
+        await organisation.AddAsync("", 71, "two.words@zulip.com", outdated);
+
+        var answer = await Server.LogInAsync("two.words@zulip.com", "monkeydragon");
+
+        Assert.Equal(200, answer.Status);
+        Assert.NotEqual(outdated, (await organisation.FindAsync("two.words@zulip.com")).PasswordHash);
     }
 
     [Fact]

@@ -140,15 +140,31 @@ public sealed class OperatorTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("users add a@b.com", "abcd1234")]
-    [InlineData("users add a@b.com", "")]
-    [InlineData("users add a@b.com", null)]
-    public async Task A_weak_or_absent_password_is_refused(string command, string? input)
+    [InlineData("users add a@b.com", "abcd1234", "Too easy to guess: it is, or is little more than, one of the passwords")]
+    [InlineData("users add a@b.com", "somesomesome", "Too easy to guess: it repeats")]
+    [InlineData("users add desdemona@venice.example", "DesdemonaVenice", "Too easy to guess: it is made of the account's own e-mail address")]
+    [InlineData("users add a@b.com", "sh0rt", "Too short: use at least 6 characters.")]
+    [InlineData("users add a@b.com", "correct horse battery staple, and then so many more words that it is longer than a hundred characters", "Too long: use at most 100 characters.")]
+    [InlineData("users add a@b.com", null, "Standard input gave no password.")]
+    public async Task A_weak_or_absent_password_is_refused_with_what_is_wrong_with_it(string command, string? input, string reason)
     {
         var result = await RunAsync(command, input);
 
         Assert.Equal((ExitCode.Refused, ""), (result.Code, result.Output));
+        Assert.StartsWith(reason, result.Error, StringComparison.Ordinal);
         Assert.Equal("", (await RunAsync("users list")).Output);
+    }
+
+    [Fact]
+    public async Task A_password_of_another_is_set_by_the_rules_of_the_page()
+    {
+        await RunAsync("users add desdemona@venice.example", Strong);
+
+        var own = await RunAsync("users set-password desdemona@venice.example", "Venice.Desdemona");
+        var strong = await RunAsync("users set-password desdemona@venice.example", "another " + Strong);
+
+        Assert.Equal((ExitCode.Refused, "Too easy to guess: it is made of the account's own e-mail address, which others know.\n"), (own.Code, own.Error));
+        Assert.Equal(ExitCode.Done, strong.Code);
     }
 
     // ---- Import ----

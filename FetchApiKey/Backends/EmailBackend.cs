@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey.Backends;
 
 /// <summary>Every check costs the same hash, whether there is an account or not.</summary>
-public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, ILogger<EmailBackend> log) : IPasswordBackend
+public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, TimeProvider time, ILogger<EmailBackend> log) : IPasswordBackend
 {
     public async Task<BackendVerdict> CheckAsync(PasswordCheck check, CancellationToken cancellation)
     {
@@ -36,7 +36,7 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, I
         }
 
         // A password below the strength rule must not be hashed anew.
-        return !PasswordStrength.IsEnough(check.Password)
+        return !PasswordStrength.IsEnough(check.Password, time)
             ? new BackendVerdict(LoginOutcome.PasswordResetRequired, account)
             : right with { Consequence = cancelled => RenewHashAsync(right, check, cancelled) };
     }

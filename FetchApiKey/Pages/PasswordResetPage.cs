@@ -56,7 +56,7 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
     {
         ResetOutcome.LinkGood => Form(200, realm, result.Account!, token),
         ResetOutcome.PasswordsDiffer => Form(400, realm, result.Account!, token, "The two passwords differ. Type the same one twice.", "password"),
-        ResetOutcome.PasswordWeak => Form(400, realm, result.Account!, token, Explain(result.Weakness!.Value), "password"),
+        ResetOutcome.PasswordWeak => Form(400, realm, result.Account!, token, result.Weakness!.Value.Explanation(), "password"),
         ResetOutcome.PasswordChanged => HtmlPage.Notice(200, realm, "Your new password is set", Html.Of($"""
             <p>Log in with it from now on. If the account was locked after failed attempts, it is open again.</p>
             <p>Your API key is the same as before, so programs that were logged in stay logged in. If somebody else may have known your old password, ask the people who run this organization for a new key too.</p>
@@ -81,18 +81,4 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
             new Field("password_again", "New password again", Html.Of($"type=\"password\" autocomplete=\"new-password\" required")),
         ],
         Html.Of($"<input type=\"hidden\" name=\"token\" value=\"{token}\">\n"), "Set the password", error, errorField, MayName.Nobody);
-
-    private static string Explain(Weakness weakness) => weakness switch
-    {
-        Weakness.TooShort => FormattableString.Invariant($"Too short: use at least {PasswordStrength.MinCharacters} characters."),
-        Weakness.TooLong => FormattableString.Invariant($"Too long: use at most {PasswordStrength.MaxCharacters} characters."),
-        Weakness.OwnAddress => "Too easy to guess: it is made of your e-mail address, which others know.",
-        Weakness.CommonPassword => "Too easy to guess: it is, or is little more than, one of the passwords that most people use and everybody tries first.",
-        Weakness.Name => "Too easy to guess: it is little more than a name.",
-        Weakness.CommonWord => "Too easy to guess: it is little more than one common word. Put some unrelated words together.",
-        Weakness.Repetition => "Too easy to guess: it repeats the same character.",
-        Weakness.Sequence => "Too easy to guess: it is a sequence such as abcdef or 123456.",
-        Weakness.KeyboardPattern => "Too easy to guess: its keys lie side by side on the keyboard.",
-        _ => "Too easy to guess: make it longer.",
-    };
 }

@@ -139,64 +139,6 @@ public sealed class PasswordTests : IDisposable
         Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(TestServer.ClientOf("c"), await HashAsync("x"), empty, () => { }, CancellationToken.None));
     }
 
-    [Theory]
-    [InlineData("abcd1234", false)]
-    [InlineData("password", false)]
-    [InlineData("short", false)]
-    [InlineData("", false)]
-    [InlineData("🔑🔑🔑🔑🔑", false)]
-    [InlineData("tr0ub4dour&3", true)]
-    [InlineData("correct horse battery staple", true)]
-    [InlineData("Grüße, 世界 🔑", true)]
-    public void The_strength_rule_refuses_what_is_short_or_guessable(string text, bool isEnough)
-    {
-        using var password = TypedPassword.FromText(text);
-
-        Assert.Equal(isEnough, PasswordStrength.IsEnough(password));
-    }
-
-    [Theory]
-    [InlineData("short", Weakness.TooShort)]
-    [InlineData("🔑🔑🔑🔑🔑", Weakness.TooShort)]
-    [InlineData("qwerty12", Weakness.CommonPassword)]
-    [InlineData("P@ssw0rd", Weakness.CommonPassword)]
-    [InlineData("fitzgerald", Weakness.Name)]
-    [InlineData("butterflies", Weakness.CommonWord)]
-    [InlineData("aaaaaaaaaa", Weakness.Repetition)]
-    [InlineData("cdefghijk", Weakness.Sequence)]
-    [InlineData("sdfghjk", Weakness.KeyboardPattern)]
-    [InlineData("iago@zulip.com", Weakness.OwnAddress)]
-    [InlineData("IagoZulip", Weakness.OwnAddress)]
-    [InlineData("correct horse battery staple", null)]
-    [InlineData("Grüße, 世界 🔑", null)]
-    public void Who_chooses_a_weak_password_is_told_what_is_weak(string text, Weakness? weakness)
-    {
-        using var password = TypedPassword.FromText(text);
-
-        Assert.Equal(weakness, PasswordStrength.WeaknessOf(password, EmailAddress.TryParse("iago@zulip.com")!));
-    }
-
-    [Fact]
-    public void A_chosen_password_has_a_hundred_characters_at_the_most()
-    {
-        var words = string.Concat(Enumerable.Range(0, 20).Select(i => $"wörd{i}"));
-        using var longest = TypedPassword.FromText(words.AsSpan(0, 100));
-        using var tooLong = TypedPassword.FromText(words.AsSpan(0, 101));
-
-        Assert.Null(PasswordStrength.WeaknessOf(longest, EmailAddress.TryParse("iago@zulip.com")!));
-        Assert.Equal(Weakness.TooLong, PasswordStrength.WeaknessOf(tooLong, EmailAddress.TryParse("iago@zulip.com")!));
-    }
-
-    [Fact]
-    public void A_password_as_long_as_a_form_may_hold_is_judged_at_once()
-    {
-        using var password = TypedPassword.FromText(string.Concat(Enumerable.Range(0, 9000).Select(i => $"{i} ")));
-        var started = Stopwatch.GetTimestamp();
-
-        Assert.True(PasswordStrength.IsEnough(password));
-        Assert.True(Stopwatch.GetElapsedTime(started) < TimeSpan.FromSeconds(5));
-    }
-
     [Fact]
     public void Invalid_UTF8_in_a_password_reads_as_the_replacement_character()
     {

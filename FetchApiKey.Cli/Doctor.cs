@@ -78,7 +78,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
             var accounts = await new AccountStore(tables).SomeAsync(SampledAccounts, cancellation);
             await CheckAsync("clock", () => ClockAsync(tables, cancellation));
             await CheckAsync("keys", () => Task.FromResult<IReadOnlyList<Finding>>([Keys(new ApiKeyCipher(settings.ApiKeys), accounts)]));
-            await CheckAsync("realms", () => RealmsAsync(tables, cancellation));
+            await CheckAsync("realms", () => RealmsAsync(tables, settings, cancellation));
             await CheckAsync("stored hashes", () => Task.FromResult<IReadOnlyList<Finding>>([.. StoredHashes(settings.Hashing, accounts)]));
             await CheckAsync("client addresses", () => ClientAddressesAsync(tables, new CorrelationDigest(settings.ApiKeys), cancellation));
         }
@@ -260,7 +260,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
             : new Finding(Verdict.Warning, $"{seen}, {outdated} are sealed with another key than ApiKeys__writeWith", "run keys rotate");
     }
 
-    private async Task<IReadOnlyList<Finding>> RealmsAsync(AccountTables tables, CancellationToken cancellation)
+    private async Task<IReadOnlyList<Finding>> RealmsAsync(AccountTables tables, Settings settings, CancellationToken cancellation)
     {
         var realms = await new RealmStore(tables, TimeSpan.Zero, time).ListAsync(cancellation);
         var seen = $"{realms.Count}, {realms.Count(realm => !realm.IsActive)} of them deactivated";
@@ -273,6 +273,14 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         findings.AddRange(realms
             .Where(realm => realm.PublicUrl is { } url && new Uri(url) is { Scheme: "http", IsLoopback: false })
             .Select(realm => new Finding(Verdict.Warning, $"clients send passwords to {realm.PublicUrl} unprotected", "run realms set with an https --public-url")));
+        findings.AddRange(realms
+            .Where(realm => realm.Subdomain == Realm.RootAlias)
+            .Select(_ => new Finding(Verdict.Warning, "there is a realm www", "people who type www. before a host name mean the root realm; give that realm another subdomain")));
+        findings.AddRange(realms
+            .Where(realm => realm.Subdomain.Length > 0)
+            .SelectMany(realm => settings.ExternalHosts.Select(external => $"{realm.Subdomain}.{external}"))
+            .Where(settings.ExternalHosts.Contains)
+            .Select(host => new Finding(Verdict.Warning, $"{host} is the root realm, and not the realm that is called so", "take it out of ExternalHost, or rename the realm")));
         return findings;
     }
 

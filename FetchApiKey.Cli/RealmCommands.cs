@@ -16,6 +16,11 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
             throw new OperatorException($"'{subdomain}' is not a subdomain: one DNS label in lower case.");
         }
 
+        if (subdomain == Realm.RootAlias)
+        {
+            throw new OperatorException($"'{subdomain}' is no subdomain to give away: at that host people reach the root realm.");
+        }
+
         var blank = new Realm(subdomain, subdomain.Length == 0 ? "Zulip" : subdomain, "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
         var realm = Apply(change, blank);
         await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);

@@ -191,7 +191,8 @@ public sealed class UserCommands(
         }
 
         var label = realm.Subdomain.Length > 0 ? realm.Subdomain + "." : "";
-        return realm.PublicUrl ?? (settings.ExternalHosts is [var host, ..]
+        var own = settings.RealmHosts.FirstOrDefault(host => host.Value == realm.Subdomain).Key;
+        return realm.PublicUrl ?? (own is not null ? $"https://{own}" : settings.ExternalHosts is [var host, ..]
             ? $"https://{label}{host}"
             : throw new OperatorException($"Where people reach the endpoint is not known here: set ExternalHost, give the realm a public URL, or say it with {option}."));
     }

@@ -23,6 +23,8 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
     private static readonly FrozenSet<string> KnownMethods =
         FrozenSet.Create("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT");
 
+    private const string ApiPrefix = "/api/v1/";
+
     private readonly FrozenDictionary<string, Endpoint> _endpoints = endpoints.ToFrozenDictionary(endpoint => endpoint.Path, StringComparer.Ordinal);
     private readonly ClientAddressSettings _clientAddress = settings.ClientAddress ?? host.ClientAddress;
     private readonly CorsPolicy? _corsPolicy = CorsPolicyOf(settings);
@@ -32,7 +34,7 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
     /// <param name="invocation">The id that the Functions host gave the request; empty without that host.</param>
     public async Task<Reply> AnswerAsync(HttpContext context, string invocation)
     {
-        var endpoint = context.Request.Path.Value is { } path ? _endpoints.GetValueOrDefault(path) : null;
+        var endpoint = _endpoints.GetValueOrDefault(PathOf(context.Request));
         using var span = StartSpan(context.Request, endpoint, invocation);
         using var lifetime = new RequestLifetime(time, context.RequestAborted);
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(lifetime.Deadline, context.RequestAborted);
@@ -76,6 +78,17 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
         var origin = RequestOrigin.Of(request, host.IsFunctionsHost);
         return await endpoint.Handler(
             new EndpointRequest(request, origin, ClientAddress.Of(request.HttpContext, _clientAddress), invocation, lifetime), cancellation);
+    }
+
+    /// <summary>
+    /// Clients whose realm URL ends in a slash send two before the path, which a Zulip server's front end merges. Behind the Functions host they
+    /// do not get here. Nothing that is answered is made from the path.
+    /// </summary>
+    private string PathOf(HttpRequest request)
+    {
+        var path = request.Path.Value ?? "";
+        var merged = "/" + path.TrimStart('/');
+        return !host.IsFunctionsHost && merged.StartsWith(ApiPrefix, StringComparison.Ordinal) ? merged : path;
     }
 
     // ---- What is traced and measured of every request ----

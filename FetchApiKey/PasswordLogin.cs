@@ -36,7 +36,7 @@ public sealed class PasswordLogin(RealmStore realms, Login login, Settings setti
             // Names the client in a Zulip server's statistics, which we do not keep.
             form.Accept("client");
 
-            if (await request.Origin.RealmAsync(realms, settings.ExternalHosts, cancellation) is not { } realm)
+            if (await request.Origin.RealmAsync(realms, settings, cancellation) is not { } realm)
             {
                 return Reply.NonexistentSubdomain;
             }

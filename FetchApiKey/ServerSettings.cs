@@ -23,18 +23,19 @@ public sealed class ServerSettings(RealmStore realms, Settings settings)
 
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        if (request.Origin.SubdomainOf(settings.ExternalHosts) is not { } subdomain)
+        if (request.Origin.Addressed(settings) is not { } addressed)
         {
             return Reply.InvalidSubdomain;
         }
 
-        var realm = await realms.FindAsync(subdomain, cancellation);
-        if (realm is null && subdomain.Length > 0)
+        var realm = await request.Origin.RealmAsync(realms, settings, cancellation);
+        if (realm is null && addressed is { Subdomain.Length: > 0, IsAlias: false })
         {
             return Reply.InvalidSubdomain;
         }
 
-        return Reply.Json(200, json => Write(json, realm, DirectoryOf(realm), realm?.PublicUrl ?? request.Origin.ToString(), IsIncompatible(request.Http)));
+        var origin = request.Origin.OfRealm(realm?.Subdomain ?? "", addressed).ToString();
+        return Reply.Json(200, json => Write(json, realm, DirectoryOf(realm), realm?.PublicUrl ?? origin, IsIncompatible(request.Http)));
     }
 
     private LdapSettings? DirectoryOf(Realm? realm) =>

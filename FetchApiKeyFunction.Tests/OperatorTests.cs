@@ -56,6 +56,7 @@ public sealed class OperatorTests : IAsyncLifetime
     [InlineData("realms add", "There is a root realm already.")]
     [InlineData("realms add UPPER", "'UPPER' is not a subdomain")]
     [InlineData("realms add a.b", "'a.b' is not a subdomain")]
+    [InlineData("realms add www", "'www' is no subdomain to give away")]
     [InlineData("realms add -- -a", "'-a' is not a subdomain")]
     [InlineData("realms set nowhere --name x", "There is no realm 'nowhere'.")]
     [InlineData("realms set --public-url ftp://x", "'ftp://x' is not an origin")]

@@ -138,6 +138,29 @@ public sealed class SettingsTests
         Assert.DoesNotContain("s3cr3t", fault.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Host_names_are_read_in_the_spelling_that_is_compared()
+    {
+        var settings = Read(("AccountStorage", Local), ("ExternalHost", "Bücher.example., [::1]"), ("RealmHosts", "Chat.Acme.org. = acme, münchen.example=@"));
+
+        Assert.Equal(["xn--bcher-kva.example", "[::1]"], settings.ExternalHosts);
+        Assert.Equal(new Dictionary<string, string> { ["chat.acme.org"] = "acme", ["xn--mnchen-3ya.example"] = "" }, settings.RealmHosts);
+    }
+
+    [Theory]
+    [InlineData("chat.acme.org=acme,CHAT.acme.org.=lear")]
+    [InlineData("zulip.example.com=acme")]
+    [InlineData("chat.acme.org")]
+    [InlineData("chat.acme.org=")]
+    [InlineData("chat.acme.org=a.b")]
+    [InlineData("https://chat.acme.org=acme")]
+    public void A_host_belongs_to_one_realm(string value)
+    {
+        var fault = Assert.Throws<InvalidSettingsException>(() => Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("RealmHosts", value)));
+
+        Assert.StartsWith("RealmHosts:", Assert.Single(fault.Faults), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("AccountStorage")]
     [InlineData("ExternalHost")]

@@ -27,6 +27,9 @@ public sealed partial record Realm(
 {
     public const string Partition = "realm";
 
+    /// <summary>A subdomain that stands for the root realm, unless there is a realm of that name from before.</summary>
+    public const string RootAlias = "www";
+
     /// <summary>Of the row that was read; what a change is conditional on.</summary>
     public ETag ETag { get; init; }
 

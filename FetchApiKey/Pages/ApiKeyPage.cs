@@ -13,7 +13,7 @@ public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings
 
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        if (await request.Origin.RealmAsync(realms, settings.ExternalHosts, cancellation) is not { } realm)
+        if (await request.Origin.RealmAsync(realms, settings, cancellation) is not { } realm)
         {
             return HtmlPage.NoOrganization;
         }

@@ -24,7 +24,7 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
 
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        if (await request.Origin.RealmAsync(realms, settings.ExternalHosts, cancellation) is not { } realm)
+        if (await request.Origin.RealmAsync(realms, settings, cancellation) is not { } realm)
         {
             return HtmlPage.NoOrganization;
         }

@@ -56,7 +56,7 @@ public sealed class DevelopmentLogin(
                 return Reply.InvalidEmail;
             }
 
-            if (await request.Origin.RealmAsync(realms, settings.ExternalHosts, cancellation) is not { } realm)
+            if (await request.Origin.RealmAsync(realms, settings, cancellation) is not { } realm)
             {
                 return Reply.NonexistentSubdomain;
             }
@@ -78,7 +78,7 @@ public sealed class DevelopmentLogin(
         }
 
         // A page of the internet whose name its owner lets point to this machine is turned away by that name.
-        if (request.Origin.SubdomainOf(settings.ExternalHosts) is not { } addressed)
+        if (request.Origin.Addressed(settings) is not { } addressed)
         {
             return Reply.NonexistentSubdomain;
         }

@@ -41,7 +41,7 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
                 return Reply.BadRequest($"include_profile {fault}");
             }
 
-            if (await request.Origin.RealmAsync(realms, settings.ExternalHosts, cancellation) is not { } realm)
+            if (await request.Origin.RealmAsync(realms, settings, cancellation) is not { } realm)
             {
                 return Reply.NonexistentSubdomain;
             }

@@ -42,7 +42,7 @@ public sealed class KeyRegeneration
 
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
     {
-        if (await request.Origin.RealmAsync(_realms, _settings.ExternalHosts, cancellation) is not { } realm)
+        if (await request.Origin.RealmAsync(_realms, _settings, cancellation) is not { } realm)
         {
             return Reply.NonexistentSubdomain;
         }

@@ -20,6 +20,9 @@ public sealed record Settings
     /// </summary>
     public required IReadOnlyList<string> ExternalHosts { get; init; }
 
+    /// <summary>RealmHosts: entries such as chat.acme.org=acme, separated by commas. The subdomain of the realm of a host that is no external one.</summary>
+    public IReadOnlyDictionary<string, string> RealmHosts { get; init; } = new Dictionary<string, string>();
+
     /// <summary>How old a realm's settings may be at a login.</summary>
     public TimeSpan RealmMaxAge { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -64,10 +67,12 @@ public sealed record Settings
         var reader = new SettingsReader(configuration);
         var website = WebsiteHost.Read(reader);
         var isOnAzure = website is { IsLoopback: false };
+        var externalHosts = ReadExternalHosts(reader, website, answersRequests);
         var settings = new Settings
         {
             Storage = StorageSettings.Read(reader, answersRequests),
-            ExternalHosts = ReadExternalHosts(reader, website, answersRequests),
+            ExternalHosts = externalHosts,
+            RealmHosts = ReadRealmHosts(reader, externalHosts),
             Hashing = HashingSection.Read(reader, answersRequests),
             ApiKeys = ApiKeySection.Read(reader),
             Attempts = ReadAttempts(reader.Section("AttemptLimit")),
@@ -93,7 +98,7 @@ public sealed record Settings
     private static List<string> ReadExternalHosts(SettingsReader reader, WebsiteHost? website, bool isRequired)
     {
         var hosts = reader.List(
-            "ExternalHost", text => IsHost(text) ? text.ToLowerInvariant() : null, "a host name, without scheme, port or path");
+            "ExternalHost", text => HostName.Normalize(text) is { } host && IsHost(host) ? host : null, "a host name, without scheme, port or path");
         if (reader.List("ExternalHost").Count > 0)
         {
             return hosts;
@@ -111,6 +116,28 @@ public sealed record Settings
 
         return [];
     }
+
+    /// <summary>A host that two claim would belong to whichever is looked at first.</summary>
+    private static Dictionary<string, string> ReadRealmHosts(SettingsReader reader, List<string> externalHosts)
+    {
+        var byHost = new Dictionary<string, string>(StringComparer.Ordinal);
+        var entries = reader.List("RealmHosts", ParseRealmHost, "a host name and a subdomain, such as chat.example.org=acme; the root realm is written @");
+        foreach (var (host, subdomain) in entries.Select(entry => (entry[0], entry[1])))
+        {
+            if (externalHosts.Contains(host) || !byHost.TryAdd(host, subdomain))
+            {
+                reader.Fault("RealmHosts", "must name each host once, and none that ExternalHost names");
+            }
+        }
+
+        return byHost;
+    }
+
+    private static string[]? ParseRealmHost(string text) =>
+        text.Split('=', StringSplitOptions.TrimEntries) is [var name, var realm] && HostName.Normalize(name) is { } host && IsHost(host)
+        && (realm == SettingsReader.RootRealm || (realm.Length > 0 && Realm.IsSubdomain(realm)))
+            ? [host, realm == SettingsReader.RootRealm ? "" : realm]
+            : null;
 
     private static bool IsHost(string host) =>
         Uri.CheckHostName(host.Trim('[', ']')) is UriHostNameType.IPv4 or UriHostNameType.IPv6

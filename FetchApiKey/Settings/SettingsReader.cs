@@ -111,11 +111,14 @@ internal sealed class SettingsReader
         return entries;
     }
 
+    /// <summary>How the root realm is written, whose subdomain is empty.</summary>
+    public const string RootRealm = "@";
+
     /// <summary>Subdomains, empty for the root realm, which is written @.</summary>
     /// <param name="taken">Realms of the sections before this one; those that are read are added.</param>
     public List<string> Realms(string name, HashSet<string> taken)
     {
-        var realms = List(name).ConvertAll(realm => realm == "@" ? "" : realm);
+        var realms = List(name).ConvertAll(realm => realm == RootRealm ? "" : realm);
         if (realms.Count == 0 || !realms.TrueForAll(Realm.IsSubdomain))
         {
             Fault(name, "must name subdomains of realms, separated by commas, with @ for the root realm");

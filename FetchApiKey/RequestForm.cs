@@ -1,13 +1,12 @@
 // The parameters of a request: form body first, then query string, as contract section 1.1 wants them.
 
 using System.Buffers;
+using System.Buffers.Text;
 using System.IO.Pipelines;
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKey.Passwords;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.WebUtilities;
-using Microsoft.Net.Http.Headers;
 
 namespace FetchApiKey;
 
@@ -26,9 +25,6 @@ public sealed class RequestForm : IDisposable
 
     /// <summary>What is taken before anything has arrived: enough for the form of a login.</summary>
     private const int FirstBufferBytes = 512;
-
-    /// <summary>RFC 2046 section 5.1.1.</summary>
-    private const int MaxBoundaryLength = 70;
 
     private readonly Dictionary<string, ReadOnlyMemory<byte>> _body = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ReadOnlyMemory<byte>> _query = new(StringComparer.Ordinal);
@@ -105,21 +101,23 @@ public sealed class RequestForm : IDisposable
 
     private async Task<Reply?> ReadBodyAsync(HttpRequest request, CancellationToken cancellation)
     {
-        if (!MediaTypeHeaderValue.TryParse(request.ContentType, out var type))
-        {
-            return null;
-        }
-
-        var isUrlencoded = type.MediaType.Equals("application/x-www-form-urlencoded", StringComparison.OrdinalIgnoreCase);
-        var isMultipart = type.MediaType.Equals("multipart/form-data", StringComparison.OrdinalIgnoreCase);
+        var type = HeaderParameters.Parse(request.ContentType ?? "");
+        var isUrlencoded = type.Value == "application/x-www-form-urlencoded";
+        var isMultipart = type.Value == "multipart/form-data";
         if (!isUrlencoded && !isMultipart)
         {
             return null;
         }
 
-        if (type.Charset.HasValue && !IsUtf8(HeaderUtilities.RemoveQuotes(type.Charset)))
+        if (type.Named("charset") is { } charset && !IsUtf8(charset))
         {
             return Reply.BadRequest("Unsupported charset");
+        }
+
+        var boundary = type.Named("boundary") ?? "";
+        if (isMultipart && !MultipartBody.IsBoundary(boundary))
+        {
+            return Reply.BadRequest("Malformed request body");
         }
 
         var body = Keep(new byte[BufferSize(request.ContentLength)]);
@@ -166,12 +164,7 @@ public sealed class RequestForm : IDisposable
             return Reply.BadRequest("Malformed request body");
         }
 
-        if (isUrlencoded)
-        {
-            return AddPairs(_body, body.AsMemory(0, length));
-        }
-
-        return length == 0 ? null : await AddPartsAsync(type, body, length, cancellation);
+        return isUrlencoded ? AddPairs(_body, body.AsMemory(0, length)) : AddParts(boundary, body.AsMemory(0, length));
     }
 
     /// <summary>Room for the declared length; but a client has to send more to get more.</summary>
@@ -267,49 +260,33 @@ public sealed class RequestForm : IDisposable
 
     private static int HexValue(byte digit) => digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10;
 
-    // ---- multipart/form-data (RFC 7578) ----
+    // ---- multipart/form-data ----
 
-    private async Task<Reply?> AddPartsAsync(MediaTypeHeaderValue type, byte[] body, int length, CancellationToken cancellation)
+    private Reply? AddParts(string boundary, Memory<byte> body)
     {
-        var boundary = HeaderUtilities.RemoveQuotes(type.Boundary).Value;
-        if (string.IsNullOrEmpty(boundary) || boundary.Length > MaxBoundaryLength)
+        if (MultipartBody.Read(body, boundary) is not { } parts)
         {
             return Reply.BadRequest("Malformed request body");
         }
 
-        try
+        foreach (var part in parts)
         {
-            using var stream = new MemoryStream(body, 0, length, writable: false);
-            var reader = new MultipartReader(boundary, stream);
-            // The values together are shorter than the body that holds them.
-            Memory<byte> free = Keep(new byte[length]);
-            while (await reader.ReadNextSectionAsync(cancellation) is { } section)
+            if (Add(_body, part.Name, part.IsBase64 ? Decoded(part.Value) : part.Value) is { } refusal)
             {
-                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition)
-                    || !disposition.IsFormDisposition())
-                {
-                    // A file, or a part without a name: not a parameter. Reading on skips its content.
-                    continue;
-                }
-
-                var size = await section.Body.ReadAtLeastAsync(free, free.Length, throwOnEndOfStream: false, cancellation);
-                var name = HeaderUtilities.RemoveQuotes(disposition.Name).Value ?? "";
-                if (Add(_body, name, free[..size]) is { } refusal)
-                {
-                    return refusal;
-                }
-
-                free = free[size..];
+                return refusal;
             }
+        }
 
-            return null;
-        }
-        catch (Exception fault) when (fault is IOException or InvalidDataException)
-        {
-            return Reply.BadRequest("Malformed request body");
-        }
+        return null;
     }
 
-    private static bool IsUtf8(Microsoft.Extensions.Primitives.StringSegment charset) =>
+    /// <summary>What is no base64 stays as it is, and line breaks in it do not count, as at a Zulip server.</summary>
+    private ReadOnlyMemory<byte> Decoded(Memory<byte> encoded)
+    {
+        var decoded = Keep(new byte[encoded.Length]);
+        return Base64.DecodeFromUtf8(encoded.Span, decoded, out _, out var length) == OperationStatus.Done ? decoded.AsMemory(0, length) : encoded;
+    }
+
+    private static bool IsUtf8(string charset) =>
         charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase) || charset.Equals("utf8", StringComparison.OrdinalIgnoreCase);
 }

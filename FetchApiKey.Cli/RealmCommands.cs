@@ -23,8 +23,14 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
 
         var blank = new Realm(subdomain, subdomain.Length == 0 ? "Zulip" : subdomain, "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
         var realm = Apply(change, blank);
-        await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
-        if (!await realms.AddAsync(realm, cancellation))
+        var isTaken = await realms.ReadAsync(subdomain, cancellation) is not null;
+        if (!isTaken)
+        {
+            await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
+            isTaken = !await realms.AddAsync(realm, cancellation);
+        }
+
+        if (isTaken)
         {
             throw new OperatorException($"There is a {Name(subdomain)} already.");
         }
@@ -64,7 +70,12 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
     {
         Name = change.Name ?? realm.Name,
         Description = change.Description ?? realm.Description,
-        Icon = change.Icon ?? realm.Icon,
+        Icon = change.Icon switch
+        {
+            null => realm.Icon,
+            { } icon when Realm.IsIcon(icon) => icon,
+            { } other => throw new OperatorException($"'{other}' is not the URL of a picture: https://..., http://... or a path such as /icon.png."),
+        },
         PublicUrl = change.PublicUrl switch
         {
             null => realm.PublicUrl,

@@ -88,6 +88,11 @@ public sealed class RealmImport(RealmStore realms, OperatorActs acts)
             }
         }
 
+        if (!Realm.IsIcon(row.Text("icon") ?? ""))
+        {
+            return "icon: is not the URL of a picture, with https:// or http://, or a path such as /icon.png";
+        }
+
         var url = row.Text("public_url") is { Length: > 0 } text ? text : null;
         if (url is not null && Realm.OriginOf(url) is null)
         {

@@ -46,6 +46,21 @@ public sealed partial record Realm(
             ? url.GetLeftPart(UriPartial.Authority)
             : null;
 
+    /// <summary>
+    /// Whether it is a picture's address that clients can be told: http or https without user information, or a path from the root of the
+    /// realm's origin. Browsers leave blanks and control characters out, so that "java\nscript:" is a scheme to them: none may be in it.
+    /// </summary>
+    public static bool IsIcon(string text) =>
+        text.Length == 0
+        || (!text.Any(c => char.IsControl(c) || char.IsWhiteSpace(c) || c is '\\' or '"' or '<' or '>')
+            && (text[0] == '/' ? !text.StartsWith("//", StringComparison.Ordinal) : IsWebAddress(text)));
+
+    private static bool IsWebAddress(string text) =>
+        Uri.TryCreate(text, UriKind.Absolute, out var url)
+        && (url.Scheme == Uri.UriSchemeHttps || url.Scheme == Uri.UriSchemeHttp)
+        && url is { UserInfo: "", Host.Length: > 0 }
+        && text.StartsWith($"{url.Scheme}://{url.Host[0]}", StringComparison.OrdinalIgnoreCase);
+
     public static string RowKey(string subdomain) => subdomain + ".";
 
     public static Realm From(TableEntity row) => new(

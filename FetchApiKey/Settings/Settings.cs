@@ -88,6 +88,12 @@ public sealed record Settings
             DevelopmentLogin = ReadDevelopmentLogin(reader, isOnAzure),
             Jwt = JwtSettings.Read(reader),
         };
+        if (settings.DevelopmentLogin == DevelopmentLoginMode.On && settings.CorsAllowedOrigins.Contains("*"))
+        {
+            reader.Fault(
+                "CorsAllowedOrigins", "must not be * with DevelopmentLogin: any web page in a browser on this machine could read every API key; name the origins");
+        }
+
         RemovedSettings.Refuse(reader);
         return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
     }

@@ -23,12 +23,7 @@ internal static class TelemetrySection
             settings.Fault(Authentication, "must be Authorization=AAD, with ClientId=... for a user-assigned identity");
         }
 
-        if (settings.Text(TelemetrySettings.OtlpEndpointVariable) is { } otlp
-            && (!Uri.TryCreate(otlp, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https")))
-        {
-            settings.Fault(TelemetrySettings.OtlpEndpointVariable, "must be an http or https URI");
-        }
-
+        OpenTelemetryVariables.Check(settings);
         var telemetry = settings.Section("Telemetry");
         var read = new TelemetrySettings
         {

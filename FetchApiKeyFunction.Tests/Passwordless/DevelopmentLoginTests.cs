@@ -63,6 +63,20 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
     }
 
     [Theory]
+    [InlineData("true", "*", false)]
+    [InlineData("true", "https://app.example.com, *", false)]
+    [InlineData("true", "https://app.example.com", true)]
+    [InlineData("refuse", "*", true)]
+    [InlineData("false", "*", true)]
+    public void It_does_not_start_where_every_page_of_the_internet_could_read_its_answers(string value, string origins, bool starts)
+    {
+        var fault = Record.Exception(() => PasswordlessServer.Read(("DevelopmentLogin", value), ("CorsAllowedOrigins", origins))) as InvalidSettingsException;
+
+        Assert.Equal(starts, fault is null);
+        Assert.All(fault?.Faults ?? [], line => Assert.StartsWith("CorsAllowedOrigins: must not be * with DevelopmentLogin", line, StringComparison.Ordinal));
+    }
+
+    [Theory]
     [InlineData("yes")]
     [InlineData("True")]
     public void Another_word_than_its_own_is_refused(string value) =>

@@ -4,31 +4,36 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 
 namespace FetchApiKey.Cli;
 
-/// <summary>A running Azurite: one that was found, or one that was started and ends with this object.</summary>
+/// <summary>A running Azurite: one that was found, or one that was started and ends with this object, or with this process.</summary>
 public sealed class Azurite : IAsyncDisposable
 {
     private const int DefaultPort = 10002;
-    private const int SigTerm = 15;
+
+    /// <summary>Is locked in the folder for data while an Azurite uses that.</summary>
+    private const string FolderLock = ".in-use";
 
     /// <summary>The emulator's published account, the same on every machine.</summary>
     private const string Account = "devstoreaccount1";
     private const string AccountKey = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+    /// <summary>What Azurite prints when it listens. Another process may answer on its port.</summary>
+    private const string Started = "successfully started";
+
+    private const int PortTries = 3;
+
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(5);
+
+    /// <summary>It writes its whole table to the disk.</summary>
+    private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(30);
 
     private readonly int _port;
     private readonly Process? _process;
+    private readonly List<AzuriteLock> _locks;
 
-    private Azurite(int port, Process? process)
-    {
-        _port = port;
-        _process = process;
-    }
+    private Azurite(int port, Process? process, List<AzuriteLock> locks) => (_port, _process, _locks) = (port, process, locks);
 
     public bool IsOurs => _process is not null;
 
@@ -38,62 +43,114 @@ public sealed class Azurite : IAsyncDisposable
     public string ConnectionString => string.Create(CultureInfo.InvariantCulture,
         $"DefaultEndpointsProtocol=http;AccountName={Account};AccountKey={AccountKey};TableEndpoint=http://127.0.0.1:{_port}/{Account};");
 
+    /// <summary>Is locked while a command has an Azurite on the standard port.</summary>
+    private static string PortLock => Path.Combine(NpmPackages.Home, $".port-{DefaultPort}");
+
     /// <summary>
-    /// Takes the Azurite on its standard port if one runs there, else starts one. With a folder to keep the data in it
-    /// always starts one, since another's data are not in that folder.
+    /// Takes the Azurite on its standard port if one runs there that no command of ours started, and would end; else starts one. With a folder
+    /// to keep the data in it always starts one, since another's data are not in that folder.
     /// </summary>
     public static async Task<Azurite> FindOrStartAsync(DirectoryInfo? data, Action<string> tell, CancellationToken cancellation)
     {
-        if (data is null && await AnswersAsync(DefaultPort, cancellation))
+        var standard = await TakeStandardPortAsync(cancellation);
+        try
         {
-            tell($"Using the Azurite on port {DefaultPort}.");
-            return new Azurite(DefaultPort, null);
+            if (standard is not null && data is null && await AnswersAsync(DefaultPort, cancellation))
+            {
+                tell($"Using the Azurite on port {DefaultPort}.");
+                return new Azurite(DefaultPort, process: null, locks: []);
+            }
+
+            if (standard is not null && IsFree(DefaultPort))
+            {
+                var held = standard;
+                standard = null;
+                return await StartAsync(DefaultPort, data, [held], tell, cancellation);
+            }
+        }
+        finally
+        {
+            standard?.Dispose();
         }
 
-        return await StartAsync(IsFree(DefaultPort) ? DefaultPort : FreePort(), data, tell, cancellation);
+        for (var tries = 1; ; tries++)
+        {
+            var port = FreePort();
+            try
+            {
+                return await StartAsync(port, data, [], tell, cancellation);
+            }
+            catch (OperatorException) when (tries < PortTries && !IsFree(port))
+            {
+                // Another process was faster.
+            }
+        }
     }
 
-    /// <exception cref="OperatorException">Node.js or npm is missing, or Azurite does not start.</exception>
-    public static async Task<Azurite> StartAsync(int port, DirectoryInfo? data, Action<string> tell, CancellationToken cancellation)
+    /// <summary>Null where another command has it, or where nothing can be written down.</summary>
+    private static async Task<AzuriteLock?> TakeStandardPortAsync(CancellationToken cancellation)
+    {
+        try
+        {
+            Directory.CreateDirectory(NpmPackages.Home);
+            return await AzuriteLock.TryTakeAsync(PortLock, cancellation);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <param name="data">Where it keeps its data; null to keep nothing.</param>
+    /// <exception cref="OperatorException">Node.js or npm is missing, another has the folder, or Azurite does not start.</exception>
+    public static Task<Azurite> StartAsync(int port, DirectoryInfo? data, Action<string> tell, CancellationToken cancellation) =>
+        StartAsync(port, data, [], tell, cancellation);
+
+    /// <param name="locks">That it has as long as it runs.</param>
+    private static async Task<Azurite> StartAsync(
+        int port, DirectoryInfo? data, List<AzuriteLock> locks, Action<string> tell, CancellationToken cancellation)
+    {
+        try
+        {
+            return await RunAsync(port, data, locks, tell, cancellation);
+        }
+        catch
+        {
+            locks.ForEach(each => each.Dispose());
+            throw;
+        }
+    }
+
+    private static async Task<Azurite> RunAsync(
+        int port, DirectoryInfo? data, List<AzuriteLock> locks, Action<string> tell, CancellationToken cancellation)
     {
         var source = Path.Combine(AppContext.BaseDirectory, "azurite");
         var folder = await NpmPackages.InstallAsync("azurite", source, tell, cancellation);
         var entry = Path.Combine(folder, "node_modules", "azurite", "dist", "src", "table", "main.js");
         var start = new ProcessStartInfo("node")
         {
-            ArgumentList = { entry, "--tableHost", "127.0.0.1", "--tablePort", port.ToString(CultureInfo.InvariantCulture), "--silent", "--disableTelemetry" },
+            ArgumentList =
+            {
+                Path.Combine(source, "run.js"), entry,
+                "--tableHost", "127.0.0.1", "--tablePort", port.ToString(CultureInfo.InvariantCulture), "--silent", "--disableTelemetry",
+            },
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
-            WorkingDirectory = Path.GetTempPath(),
+            WorkingDirectory = folder,
         };
-        if (data is null)
-        {
-            start.ArgumentList.Add("--inMemoryPersistence");
-        }
-        else
+        start.ArgumentList.Add(data is null ? "--inMemoryPersistence" : $"--location={data.FullName}");
+        if (data is not null)
         {
             data.Create();
-            start.ArgumentList.Add("--location");
-            start.ArgumentList.Add(data.FullName);
+            locks.Add(await AzuriteLock.TryTakeAsync(Path.Combine(data.FullName, FolderLock), cancellation)
+                ?? throw new OperatorException($"Another 'local', or its Azurite, uses {data.FullName}. Stop it, or choose another folder with --data."));
         }
 
-        var process = NpmPackages.Run(start);
-        // Nobody reads what it prints, and a full pipe would stop it.
-        process.BeginOutputReadLine();
-        var azurite = new Azurite(port, process);
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(StartLimit);
+        var azurite = new Azurite(port, NpmPackages.Run(start), locks);
         try
         {
-            while (!await AnswersAsync(port, limit.Token))
-            {
-                if (process.HasExited)
-                {
-                    throw new OperatorException($"Azurite ended with exit code {process.ExitCode} instead of starting on port {port}.");
-                }
-
-                await Task.Delay(50, limit.Token);
-            }
-
+            locks.ForEach(each => each.Give(azurite._process!));
+            await azurite.WaitUntilStartedAsync(cancellation);
             return azurite;
         }
         catch
@@ -110,7 +167,7 @@ public sealed class Azurite : IAsyncDisposable
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Asks Azurite to write what it holds and end, and ends it if it does not.</summary>
+    /// <summary>Tells Azurite to write what it holds and end, and ends it if it does not.</summary>
     public async ValueTask DisposeAsync()
     {
         if (_process is null)
@@ -120,11 +177,8 @@ public sealed class Azurite : IAsyncDisposable
 
         using (_process)
         {
-            if (OperatingSystem.IsWindows() || Signal(_process.Id, SigTerm) != 0)
-            {
-                _process.Kill(entireProcessTree: true);
-            }
-
+            // See azurite/run.js.
+            _process.StandardInput.Close();
             using var limit = new CancellationTokenSource(StopLimit);
             try
             {
@@ -135,11 +189,39 @@ public sealed class Azurite : IAsyncDisposable
                 _process.Kill(entireProcessTree: true);
             }
         }
+
+        _locks.ForEach(each => each.Dispose());
+    }
+
+    private async Task WaitUntilStartedAsync(CancellationToken cancellation)
+    {
+        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _process!.OutputDataReceived += (_, line) =>
+        {
+            if (line.Data?.Contains(Started, StringComparison.Ordinal) == true)
+            {
+                started.TrySetResult();
+            }
+        };
+        // It is read to the end: a full pipe would stop it.
+        _process.BeginOutputReadLine();
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limit.CancelAfter(StartLimit);
+        var ended = _process.WaitForExitAsync(limit.Token);
+        await Task.WhenAny(started.Task, ended);
+        cancellation.ThrowIfCancellationRequested();
+        if (!started.Task.IsCompleted)
+        {
+            throw new OperatorException(_process.HasExited
+                ? $"Azurite ended with exit code {_process.ExitCode} instead of starting on port {_port}."
+                : $"Azurite did not start on port {_port} within {StartLimit.TotalSeconds} seconds.");
+        }
     }
 
     private static async Task<bool> AnswersAsync(int port, CancellationToken cancellation)
     {
-        using var client = new HttpClient { Timeout = TimeSpan.FromSeconds(2) };
+        // A proxy in the environment is not asked for this machine.
+        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(2) };
         try
         {
             using var answer = await client.GetAsync(new Uri($"http://127.0.0.1:{port}/{Account}/Tables"), cancellation);
@@ -164,8 +246,4 @@ public sealed class Azurite : IAsyncDisposable
             return false;
         }
     }
-
-    [DllImport("libc", EntryPoint = "kill")]
-    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
-    private static extern int Signal(int process, int signal);
 }

@@ -31,11 +31,13 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
 
     public async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
     {
+        (output, error) = (output as PrintableWriter ?? new PrintableWriter(output), error as PrintableWriter ?? new PrintableWriter(error));
         _format.AcceptOnlyFromAmong([.. Formats.Keys]);
         var parsed = Root().Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         var invocation = new InvocationConfiguration
         {
-            Output = output,
+            // A directive's answer, such as what [suggest] proposes, is of several lines and has no values in it.
+            Output = args is [['[', ..], ..] ? new PrintableWriter(output, keepsLines: true) : output,
             Error = error,
             EnableDefaultExceptionHandler = false,
             ProcessTerminationTimeout = TimeSpan.FromSeconds(10),
@@ -48,7 +50,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         catch (OperatorException refusal)
         {
             await error.WriteLineAsync(refusal.Message);
-            return ExitCode.Refused;
+            return refusal.Code;
         }
         catch (UsageException lack)
         {
@@ -61,12 +63,18 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         }
         catch (Exception fault) when (fault is InvalidSettingsException or MissingTablesException)
         {
-            await error.WriteLineAsync(fault.Message);
+            // A line for each setting.
+            await error.WriteAsync(fault.Message + error.NewLine);
             return ExitCode.BadSettings;
+        }
+        catch (Exception fault) when (MachineFault.Explain(fault) is { } explained)
+        {
+            await error.WriteLineAsync(explained.Message);
+            return explained.Code;
         }
         catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            await error.WriteLineAsync($"Account storage is unavailable: {fault.Message}");
+            await error.WriteLineAsync($"Account storage is unavailable: {fault.Message.Split('\n')[0].TrimEnd()}");
             return ExitCode.Unavailable;
         }
     }
@@ -414,7 +422,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private OperatorActs ActsOf(ParseResult arguments, Settings settings, AccountTables tables)
     {
         var command = arguments.CommandResult.Command;
-        return new OperatorActs(new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), time, $"{command.Parents.First().Name} {command.Name}");
+        return new OperatorActs(
+            new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), time, $"{command.Parents.First().Name} {command.Name}");
     }
 
     private AuditCommands AuditDesk(ParseResult arguments, TextWriter output)

@@ -1,5 +1,6 @@
 // The endpoint on a Kestrel of its own: as a custom handler behind the Functions host, or alone.
 
+using System.Net.Sockets;
 using System.Runtime.ExceptionServices;
 using FetchApiKey.Accounts;
 using FetchApiKey.Composition;
@@ -42,7 +43,8 @@ public static class EndpointServer
             }
         });
         builder.AddFetchApiKey(settings, listener.Traits, tables, time);
-        AddConsole(builder.Logging, listener);
+        builder.Services.AddSingleton(listener);
+        AddConsole(builder.Logging);
         if (showTelemetry)
         {
             builder.Services.AddOpenTelemetry()
@@ -59,6 +61,7 @@ public static class EndpointServer
 
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="MissingTablesException">A table does not exist.</exception>
+    /// <exception cref="OperatorException">The port or address cannot be listened on.</exception>
     public static async Task RunAsync(WebApplication app, Action<string> onListening, CancellationToken cancellation)
     {
         await using var disposal = app;
@@ -73,6 +76,10 @@ public static class EndpointServer
             {
                 onListening(app.Urls.First());
             }
+        }
+        catch (Exception refusal) when (refusal is IOException or SocketException)
+        {
+            throw app.Services.GetRequiredService<Listener>().Explain(refusal);
         }
         catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
         {
@@ -90,13 +97,16 @@ public static class EndpointServer
     public static Task RunAsync(Settings settings, Listener listener, TextWriter output, CancellationToken cancellation, bool showTelemetry = false) =>
         RunAsync(Build(settings, listener, showTelemetry: showTelemetry), address => output.WriteLine($"Listening on {address}"), cancellation);
 
-    /// <summary>The Functions host takes every line of the standard error for an error, and every other for information.</summary>
-    private static void AddConsole(ILoggingBuilder logging, Listener listener)
+    /// <summary>
+    /// The Functions host takes every line of the standard error for an error, and every other for information. Without colours, whose control
+    /// characters cannot be told from those of a value.
+    /// </summary>
+    private static void AddConsole(ILoggingBuilder logging)
     {
         logging.AddSimpleConsole(console =>
         {
             console.SingleLine = true;
-            console.ColorBehavior = listener.IsFunctionsHost ? LoggerColorBehavior.Disabled : LoggerColorBehavior.Default;
+            console.ColorBehavior = LoggerColorBehavior.Disabled;
         });
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Warning);
     }

@@ -2,7 +2,9 @@
 
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using FetchApiKey.Composition;
+using Microsoft.AspNetCore.Connections;
 
 namespace FetchApiKey.Cli;
 
@@ -26,6 +28,30 @@ public sealed record Listener(IPAddress? Address, int Port, bool IsFunctionsHost
             new Listener(IPAddress.Loopback, port, IsFunctionsHost: true),
         _ => throw new InvalidSettingsException([$"{PortVariable}: must be a port"]),
     };
+
+    /// <summary>Why it cannot be listened here, and what to do.</summary>
+    public OperatorException Explain(Exception fault)
+    {
+        var socket = Causes(fault).OfType<SocketException>().FirstOrDefault();
+        var isInUse = Causes(fault).Any(cause => cause is AddressInUseException);
+        var message = (isInUse ? SocketError.AddressAlreadyInUse : socket?.SocketErrorCode) switch
+        {
+            SocketError.AddressAlreadyInUse => $"Port {Port} is in use. Choose another with --port.",
+            SocketError.AccessDenied => $"This account may not listen on port {Port}. Choose one above 1023 with --port.",
+            SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported =>
+                $"This machine has no address {Address}. Choose one of its own with --address.",
+            _ => $"Port {Port} cannot be listened on: {(socket ?? fault).Message}",
+        };
+        return new OperatorException(message, ExitCode.CannotListen);
+    }
+
+    private static IEnumerable<Exception> Causes(Exception fault)
+    {
+        for (var cause = fault; cause is not null; cause = cause.InnerException)
+        {
+            yield return cause;
+        }
+    }
 
     /// <summary>The id that the Functions host gave a request; empty without that host, where the header is a client's word.</summary>
     public string InvocationOf(Microsoft.AspNetCore.Http.HttpRequest request) =>

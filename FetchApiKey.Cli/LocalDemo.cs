@@ -32,7 +32,7 @@ public static class LocalDemo
         await tables.CreateAsync(cancellation);
         await AddDemoAsync(settings, tables, time, cancellation);
         var server = EndpointServer.Build(settings, new Listener(Address: null, port, IsFunctionsHost: false), tables, time);
-        await EndpointServer.RunAsync(server, _ => output.WriteLine(Invitation(port, azurite)), cancellation);
+        await EndpointServer.RunAsync(server, _ => output.Write(Invitation(port, azurite) + output.NewLine), cancellation);
         return ExitCode.Done;
     }
 

@@ -8,6 +8,16 @@ namespace FetchApiKey.Cli;
 
 public static class NpmPackages
 {
+    /// <summary>What this program keeps for a user, in a folder that need not be there.</summary>
+    internal static string Home
+    {
+        get
+        {
+            var home = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+            return Path.Combine(home.Length > 0 ? home : Path.GetTempPath(), "fetch-api-key");
+        }
+    }
+
     /// <summary>
     /// Installs what a folder's package-lock.json names, once for each content of that file, in a folder of the user's.
     /// Install scripts do not run.
@@ -23,8 +33,7 @@ public static class NpmPackages
         }
 
         var digest = Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(lockFile, cancellation)))[..12];
-        var home = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
-        var folder = Path.Combine(home.Length > 0 ? home : Path.GetTempPath(), "fetch-api-key", $"{name}-{digest}");
+        var folder = Path.Combine(Home, $"{name}-{digest}");
         if (Directory.Exists(folder))
         {
             return folder;
@@ -32,6 +41,21 @@ public static class NpmPackages
 
         tell($"Installing {name} with npm, once; this takes a moment.");
         var unfinished = $"{folder}.{Environment.ProcessId}";
+        try
+        {
+            return await InstallAsync(name, source, folder, unfinished, cancellation);
+        }
+        finally
+        {
+            if (Directory.Exists(unfinished))
+            {
+                Directory.Delete(unfinished, recursive: true);
+            }
+        }
+    }
+
+    private static async Task<string> InstallAsync(string name, string source, string folder, string unfinished, CancellationToken cancellation)
+    {
         Directory.CreateDirectory(unfinished);
         foreach (var file in new[] { "package.json", "package-lock.json" })
         {
@@ -58,7 +82,6 @@ public static class NpmPackages
         catch (IOException) when (Directory.Exists(folder))
         {
             // Another process was faster with the same lock file.
-            Directory.Delete(unfinished, recursive: true);
         }
 
         return folder;
@@ -71,9 +94,11 @@ public static class NpmPackages
         {
             return Process.Start(start)!;
         }
-        catch (Win32Exception)
+        catch (Win32Exception fault)
         {
-            throw new OperatorException($"'{start.FileName}' is not there: Node.js 20 or later with npm is needed.");
+            throw new OperatorException(Directory.Exists(start.WorkingDirectory)
+                ? $"'{start.FileName}' could not be started: {fault.Message}. Node.js 20 or later with npm is needed."
+                : $"The folder {start.WorkingDirectory} is not there, so '{start.FileName}' was not started.", ExitCode.Missing);
         }
     }
 }

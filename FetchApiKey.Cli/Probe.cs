@@ -389,12 +389,11 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
 
     private static string Quote(ReadOnlySpan<byte> body) => Printable(Encoding.UTF8.GetString(body).TrimEnd('\n'));
 
-    /// <summary>What comes from elsewhere neither moves the cursor nor floods the terminal.</summary>
+    /// <summary>What comes from elsewhere floods no terminal; <see cref="PrintableWriter"/> lets nothing through that moves its cursor.</summary>
     private static string Printable(string text)
     {
         const int longest = 120;
-        var clean = new string([.. text.Select(character => char.IsControl(character) ? '?' : character)]);
-        return clean.Length <= longest ? clean : clean[..longest] + "...";
+        return text.Length <= longest ? text : text[..longest] + "...";
     }
 
     [GeneratedRegex(@"\A[A-Z_]{1,40}\z")]

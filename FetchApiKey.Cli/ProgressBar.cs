@@ -9,7 +9,7 @@ public sealed class ProgressBar(TextWriter error, string what, long all)
     private const string ClearLine = "\r\e[K";
 
     private readonly Lock _lock = new();
-    private readonly bool _isShown = ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected && all > 0;
+    private readonly PrintableWriter? _terminal = all > 0 && error is PrintableWriter { IsTerminal: true } terminal ? terminal : null;
     private long _done;
     private long _drawn = -1;
 
@@ -33,7 +33,8 @@ public sealed class ProgressBar(TextWriter error, string what, long all)
     {
         lock (_lock)
         {
-            error.WriteLine(_isShown ? ClearLine + line : line);
+            _terminal?.Draw(ClearLine);
+            error.WriteLine(line);
             _drawn = -1;
         }
     }
@@ -41,20 +42,17 @@ public sealed class ProgressBar(TextWriter error, string what, long all)
     /// <summary>Takes the bar away, whatever it had reached.</summary>
     public void End()
     {
-        if (_isShown)
-        {
-            error.Write(ClearLine);
-        }
+        _terminal?.Draw(ClearLine);
     }
 
     private void MoveTo(long done)
     {
         _done = Math.Min(done, all);
-        if (_isShown && _done * 1000 / all is var thousandths && thousandths != _drawn)
+        if (_terminal is not null && _done * 1000 / all is var thousandths && thousandths != _drawn)
         {
             _drawn = thousandths;
             var filled = (int)(_done * Width / all);
-            error.Write($"{ClearLine}{what} [{new string('#', filled)}{new string(' ', Width - filled)}] {thousandths / 10}%");
+            _terminal.Draw($"{ClearLine}{what} [{new string('#', filled)}{new string(' ', Width - filled)}] {thousandths / 10}%");
         }
     }
 }

@@ -7,8 +7,11 @@ using System.Text.Json;
 
 namespace FetchApiKey.Cli;
 
-/// <summary>A command that cannot be carried out. The message is for the operator and ends the command with exit code 1.</summary>
-public sealed class OperatorException(string message) : Exception(message);
+/// <summary>A command that cannot be carried out. The message is for the operator and ends the command.</summary>
+public sealed class OperatorException(string message, int code = ExitCode.Refused) : Exception(message)
+{
+    public int Code { get; } = code;
+}
 
 /// <summary>Rows of named values: strings, whole numbers, booleans and times.</summary>
 public sealed class Report(TextWriter output, bool asJson)
@@ -59,7 +62,8 @@ public sealed class Report(TextWriter output, bool asJson)
     {
         bool flag => flag ? "yes" : "no",
         DateTimeOffset moment => moment.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture),
-        _ => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "",
+        // Escaped before columns are measured.
+        _ => PrintableWriter.Escape(Convert.ToString(value, CultureInfo.InvariantCulture) ?? ""),
     };
 
     private static string Json((string Name, object Value)[] row)

@@ -15,6 +15,18 @@ public static class ExitCode
     /// <summary>Storage was not to be had; the same command may work later.</summary>
     public const int Unavailable = 3;
 
+    /// <summary>A file or folder is missing; sysexits' EX_NOINPUT.</summary>
+    public const int Missing = 66;
+
+    /// <summary>The port or address cannot be listened on; sysexits' EX_UNAVAILABLE.</summary>
+    public const int CannotListen = 69;
+
+    /// <summary>A file or folder may not be read or written; sysexits' EX_CANTCREAT.</summary>
+    public const int CannotWrite = 73;
+
+    /// <summary>sysexits' EX_IOERR.</summary>
+    public const int DiskFull = 74;
+
     /// <summary>Settings or tables are missing or wrong; sysexits' EX_CONFIG.</summary>
     public const int BadSettings = 78;
 }

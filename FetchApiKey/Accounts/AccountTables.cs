@@ -2,6 +2,7 @@
 
 using Azure;
 using Azure.Core;
+using Azure.Core.Pipeline;
 using Azure.Data.Tables;
 using Azure.Data.Tables.Models;
 using Azure.Identity;
@@ -55,6 +56,10 @@ public sealed class AccountTables
     /// <summary>What a command that reads or writes everything waits, for whom a busy store is better than none.</summary>
     public static readonly TimeSpan BulkPatience = TimeSpan.FromSeconds(30);
 
+    /// <summary>For an emulator: a proxy that the environment names would be asked for this machine, too, and cannot reach it.</summary>
+    private static readonly HttpClientTransport Direct = new(
+        new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) });
+
     /// <param name="patience">How long each answer may take; null for what is right for a login.</param>
     public static AccountTables Open(StorageSettings settings, TimeSpan? patience = null)
     {
@@ -73,6 +78,11 @@ public sealed class AccountTables
         };
         options.AddPolicy(new StorageCallPolicy(TimeProvider.System), HttpPipelinePosition.PerCall);
         options.AddPolicy(new StorageRetryPolicy(), HttpPipelinePosition.PerRetry);
+        if (settings.ConnectionString is { } local && new TableServiceClient(local).Uri.IsLoopback)
+        {
+            options.Transport = Direct;
+        }
+
         var service = settings.ConnectionString is { } connection
             ? new TableServiceClient(connection, options)
             : new TableServiceClient(settings.TableServiceUri, Credential(settings), options);

@@ -107,6 +107,9 @@ internal sealed partial class ProcessRun : IDisposable
         }
     }
 
+    /// <summary>Ends it at once and leaves what it started.</summary>
+    public void KillAlone() => _ = Signal(_process.Id, signal: 9);
+
     public void Dispose()
     {
         Kill();

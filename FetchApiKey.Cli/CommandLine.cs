@@ -29,6 +29,9 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private readonly Option<bool> _yes = new("--yes", "-y") { Description = "Do not ask." };
     private readonly Option<string?> _format = new("--format") { Description = "jsonl, csv or copy; told from the first line without it." };
 
+    /// <summary>Of the command that runs; null where it changes nothing.</summary>
+    private OperatorActs? _acts;
+
     public async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
     {
         (output, error) = (output as PrintableWriter ?? new PrintableWriter(output), error as PrintableWriter ?? new PrintableWriter(error));
@@ -74,7 +77,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         }
         catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            await error.WriteLineAsync($"Account storage is unavailable: {fault.Message.Split('\n')[0].TrimEnd()}");
+            var done = _acts is { HasRecorded: true } ? " Whether the command was carried out is not known: look before you run it again." : "";
+            await error.WriteLineAsync($"Account storage is unavailable: {fault.Message.Split('\n')[0].TrimEnd()}{done}");
             return ExitCode.Unavailable;
         }
     }
@@ -422,7 +426,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private OperatorActs ActsOf(ParseResult arguments, Settings settings, AccountTables tables)
     {
         var command = arguments.CommandResult.Command;
-        return new OperatorActs(
+        return _acts = new OperatorActs(
             new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), time, $"{command.Parents.First().Name} {command.Name}");
     }
 

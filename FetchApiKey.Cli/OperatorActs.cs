@@ -20,13 +20,17 @@ public sealed class OperatorActs(AuditTable table, CorrelationDigest digest, Tim
         _ => SecurityEventKind.OperatorAct,
     };
 
+    /// <summary>Whether something was recorded, so that what storage fails at then may have been carried out.</summary>
+    public bool HasRecorded { get; private set; }
+
     /// <exception cref="Azure.RequestFailedException">The audit table took no record.</exception>
-    public Task RecordAsync(string subdomain, EmailAddress? email, int? userId, CancellationToken cancellation) =>
-        table.AppendAsync(
-            [
-                table.ToRow(new SecurityEvent(
-                    time.GetUtcNow(), Kind, verb, subdomain, userId, email is null ? "" : digest.OfAccount(subdomain, email), Client: "",
-                    Environment.UserName, Invocation: "")),
-            ],
+    public async Task RecordAsync(string subdomain, EmailAddress? email, int? userId, CancellationToken cancellation)
+    {
+        await table.StoreAsync(
+            table.ToRow(new SecurityEvent(
+                time.GetUtcNow(), Kind, verb, subdomain, userId, email is null ? "" : digest.OfAccount(subdomain, email), Client: "",
+                Environment.UserName, Invocation: "")),
             cancellation);
+        HasRecorded = true;
+    }
 }

@@ -2,17 +2,21 @@
 
 using Azure;
 using FetchApiKey.Accounts;
+using FetchApiKey.Audit;
 using FetchApiKey.Backends.Ldap;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey;
 
 /// <summary>
-/// Readiness looks at what a login needs: the tables are there and answer, a stored API key opens with a configured key, and directories answer.
+/// Readiness looks at what a login needs: the tables are there and answer, a stored API key opens with a configured key, directories answer,
+/// and events can be recorded, without which no password or key is changed.
 /// Anybody may ask, so the answer tells no detail, which goes to the log, and one look serves everybody for
 /// <see cref="MaxAge"/>: asking often costs storage nothing.
 /// </summary>
-public sealed class Health(AccountTables tables, AccountStore accounts, ApiKeyCipher cipher, IEnumerable<LdapDirectory> directories, TimeProvider time, ILogger<Health> log)
+public sealed class Health(
+    AccountTables tables, AccountStore accounts, ApiKeyCipher cipher, AuditTrail trail, IEnumerable<LdapDirectory> directories, TimeProvider time,
+    ILogger<Health> log)
 {
     private static readonly TimeSpan MaxAge = TimeSpan.FromSeconds(5);
 
@@ -57,6 +61,12 @@ public sealed class Health(AccountTables tables, AccountStore accounts, ApiKeyCi
             if ((await answers).Contains(false))
             {
                 log.NotReady("a directory does not answer");
+                return false;
+            }
+
+            if (trail.IsAway)
+            {
+                log.NotReady("the audit table takes no events; passwords and keys cannot be changed until it does");
                 return false;
             }
 

@@ -67,6 +67,9 @@ internal static partial class Log
     [LoggerMessage(46, LogLevel.Information, "The account of user {UserId} in realm '{Subdomain}' changed while a new password was set by a link; it is looked at again")]
     public static partial void ResetOvertaken(this ILogger log, int userId, string subdomain);
 
+    [LoggerMessage(48, LogLevel.Error, "It is not known whether the password of user {UserId} in realm '{Subdomain}' was set by a link ({Fault}); the audit trail has it as set")]
+    public static partial void ResetUncertain(this ILogger log, int userId, string subdomain, string fault);
+
     [LoggerMessage(50, LogLevel.Error, "The API key of user {UserId} in realm '{Subdomain}' is altered or another account's; its logins are refused")]
     public static partial void ApiKeyRefused(this ILogger log, int userId, string subdomain);
 

@@ -1,5 +1,6 @@
 // The login, start to finish: whether somebody may try, whether the password is right, whether the account may be used.
 
+using System.Runtime.ExceptionServices;
 using FetchApiKey.Accounts;
 using FetchApiKey.Attempts;
 using FetchApiKey.Audit;
@@ -31,8 +32,11 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
     /// <summary>Whether it counts as a failed attempt.</summary>
     public bool IsFailure => !IsGranted && !IsVouchedFor && !IsUnjudged;
 
-    /// <summary>The account was made by this login.</summary>
-    public bool IsNewAccount { get; init; }
+    /// <summary>Its event stands in the audit table: it was stored before the consequence.</summary>
+    public bool IsStored { get; init; }
+
+    /// <summary>What a backend met that should not happen, after another had refused the password: to be thrown when the attempt is counted.</summary>
+    public ExceptionDispatchInfo? Fault { get; init; }
 
     /// <summary>Of an account that was logged in to; empty otherwise. A secret.</summary>
     public string ApiKey { get; init; } = "";
@@ -57,11 +61,16 @@ public sealed class Login(
     public LoginName? NameOf(Realm realm, string username) => backends.NameOf(realm, username);
 
     /// <exception cref="Exception">Whatever kept the login from being judged; no attempt is counted then.</exception>
-    public Task<LoginResult> TryAsync(
-        Realm realm, LoginName name, TypedPassword password, ClientAddress client, string invocation, RequestLifetime lifetime) => LimitAsync(
-        SecurityEventKind.Login, realm, name, client, invocation, lifetime,
-        () => name.Email is { } email ? accounts.FindAsync(realm.Subdomain, email, lifetime.Deadline) : Task.FromResult(default(AccountReading)),
-        (attempt, reading) => LogInAsync(new PasswordCheck(realm, name, password, attempt, client, reading), lifetime.Deadline));
+    public async Task<LoginResult> TryAsync(
+        Realm realm, LoginName name, TypedPassword password, ClientAddress client, string invocation, RequestLifetime lifetime)
+    {
+        var result = await LimitAsync(
+            SecurityEventKind.Login, realm, name, client, invocation, lifetime,
+            () => name.Email is { } email ? accounts.FindAsync(realm.Subdomain, email, lifetime.Deadline) : Task.FromResult(default(AccountReading)),
+            (attempt, reading) => LogInAsync(new PasswordCheck(realm, name, password, attempt, client, invocation, reading), lifetime.Deadline));
+        result.Fault?.Throw();
+        return result;
+    }
 
     /// <summary>The same without an account that is read beside the limit.</summary>
     public Task<LoginResult> LimitAsync(
@@ -189,11 +198,15 @@ public sealed class Login(
             {
                 verdict = await backend.CheckAsync(check, cancellation);
             }
-            catch (Exception fault) when (wasJudged && (fault is HashingGateFullException || AccountTables.IsUnavailability(fault)))
+            catch (Exception fault) when (wasJudged)
             {
                 // One backend has refused the password: that it was tried must count, whatever the other met.
                 log.BackendUnavailable(backend.GetType().Name, fault.GetType().Name);
-                return new LoginResult(LoginOutcome.Unavailable, told.Account) { WasJudged = true };
+                return new LoginResult(LoginOutcome.Unavailable, told.Account)
+                {
+                    WasJudged = true,
+                    Fault = fault is HashingGateFullException || AccountTables.IsUnavailability(fault) ? null : ExceptionDispatchInfo.Capture(fault),
+                };
             }
 
             if (verdict.Outcome == LoginOutcome.LoggedIn)
@@ -228,7 +241,7 @@ public sealed class Login(
     private LoginResult Granted(BackendVerdict verdict)
     {
         var login = GiveKey(verdict.Account!);
-        return new LoginResult(login.Outcome, login.Account) { ApiKey = login.ApiKey, IsNewAccount = verdict.IsNew };
+        return new LoginResult(login.Outcome, login.Account) { ApiKey = login.ApiKey };
     }
 
     /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>

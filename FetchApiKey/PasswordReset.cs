@@ -30,6 +30,9 @@ public enum ResetOutcome
     PasswordsDiffer,
     PasswordWeak,
     PasswordChanged,
+
+    /// <summary>Storage failed while the password was being set, and could not be asked what came of it.</summary>
+    PasswordUncertain,
 }
 
 public static class ResetOutcomes
@@ -49,6 +52,7 @@ public static class ResetOutcomes
         ResetOutcome.PasswordsDiffer => "passwords_differ",
         ResetOutcome.PasswordWeak => "password_weak",
         ResetOutcome.PasswordChanged => "password_changed",
+        ResetOutcome.PasswordUncertain => "password_uncertain",
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
     };
 }
@@ -98,7 +102,7 @@ public sealed class PasswordReset(
             try
             {
                 attempt.Waiting.ThrowIfCancellationRequested();
-                result = await JudgeAsync(realm, token, chosen, client, attempt, lifetime.Deadline);
+                result = await JudgeAsync(realm, token, chosen, client, attempt, invocation, lifetime.Deadline);
             }
             catch (Exception fault)
             {
@@ -132,53 +136,82 @@ public sealed class PasswordReset(
     }
 
     private async Task<ResetResult> JudgeAsync(
-        Realm realm, string text, ChosenPassword? chosen, ClientAddress client, LoginAttempt attempt, CancellationToken cancellation)
+        Realm realm, string text, ChosenPassword? chosen, ClientAddress client, LoginAttempt attempt, string invocation, CancellationToken cancellation)
     {
         if (InvitationToken.TryParse(text) is not { } token)
         {
             return new ResetResult(ResetOutcome.LinkUnknown);
         }
 
-        string? hash = null;
+        var (invitation, account) = await invitations.FindAsync(realm.Subdomain, token, cancellation);
+        if (Judge(realm, token, invitation, account) is { } refused)
+        {
+            return refused;
+        }
+
+        if (chosen is null)
+        {
+            return new ResetResult(ResetOutcome.LinkGood, account);
+        }
+
+        if (!chosen.IsOne)
+        {
+            return new ResetResult(ResetOutcome.PasswordsDiffer, account);
+        }
+
+        if (PasswordStrength.WeaknessOf(chosen.First, EmailAddress.TryParse(account!.Email)!, time) is { } weakness)
+        {
+            return new ResetResult(ResetOutcome.PasswordWeak, account) { Weakness = weakness };
+        }
+
+        var hash = await hasher.HashAsync(client, chosen.First, attempt.Waiting);
+        var stored = await events.StoreAsync(
+            SecurityEventKind.PasswordChanged, ResetOutcome.PasswordChanged.Name(), account, client, invocation, cancellation);
+        try
+        {
+            var result = await ChangeAsync(realm, token, invitation!, account, hash, cancellation);
+            if (result?.Outcome != ResetOutcome.PasswordChanged)
+            {
+                events.NotDone(stored);
+            }
+
+            return result ?? throw new AttemptsContendedException();
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.ResetUncertain(account.UserId, realm.Subdomain, fault.GetType().Name);
+            return new ResetResult(ResetOutcome.PasswordUncertain, account);
+        }
+    }
+
+    /// <summary>The link is judged anew each time that another changed a row of its account first; null where that does not end.</summary>
+    private async Task<ResetResult?> ChangeAsync(
+        Realm realm, InvitationToken token, PasswordInvitation invitation, Account account, string hash, CancellationToken cancellation)
+    {
         for (var tries = 0; tries < Tries; tries++)
         {
-            var (invitation, account) = await invitations.FindAsync(realm.Subdomain, token, cancellation);
-            if (hash is not null && account?.PasswordHash == hash)
-            {
-                // Done by a try whose acknowledgement was lost: nobody else has this hash.
-                return new ResetResult(ResetOutcome.PasswordChanged, account);
-            }
-
-            if (Judge(realm, token, invitation, account) is { } refused)
-            {
-                return refused;
-            }
-
-            if (chosen is null)
-            {
-                return new ResetResult(ResetOutcome.LinkGood, account);
-            }
-
-            if (!chosen.IsOne)
-            {
-                return new ResetResult(ResetOutcome.PasswordsDiffer, account);
-            }
-
-            if (PasswordStrength.WeaknessOf(chosen.First, EmailAddress.TryParse(account!.Email)!, time) is { } weakness)
-            {
-                return new ResetResult(ResetOutcome.PasswordWeak, account) { Weakness = weakness };
-            }
-
-            hash ??= await hasher.HashAsync(client, chosen.First, attempt.Waiting);
-            if (await invitations.RedeemAsync(token, invitation!, account, hash, cancellation))
+            if (await invitations.RedeemAsync(token, invitation, account, hash, cancellation))
             {
                 return new ResetResult(ResetOutcome.PasswordChanged, account);
             }
 
             log.ResetOvertaken(account.UserId, realm.Subdomain);
+            var (currentInvitation, current) = await invitations.FindAsync(realm.Subdomain, token, cancellation);
+            if (current?.PasswordHash == hash)
+            {
+                // Done by a try whose acknowledgement was lost: nobody else has this hash.
+                return new ResetResult(ResetOutcome.PasswordChanged, current);
+            }
+
+            if (Judge(realm, token, currentInvitation, current) is { } refused)
+            {
+                return refused;
+            }
+
+            (invitation, account) = (currentInvitation!, current!);
         }
 
-        throw new AttemptsContendedException();
+        return null;
     }
 
     /// <summary>Null for a link that is good for an account that may be used. What is wrong with the account is for the link's holder alone.</summary>

@@ -188,6 +188,15 @@ public sealed class AccountStore(AccountTables tables)
 
             return Addition.EmailTaken;
         }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            if (await tables.Accounts.WasCarriedOutAsync(row.PartitionKey, row.RowKey, there => there.Has("ApiKey", account.SealedApiKey)))
+            {
+                return Addition.Added;
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Changes the password column and nothing else. False when the row has changed since it was read.</summary>
@@ -216,9 +225,19 @@ public sealed class AccountStore(AccountTables tables)
             await tables.Accounts.UpdateEntityAsync(change, account.ETag, TableUpdateMode.Merge, cancellation);
             return true;
         }
-        catch (RequestFailedException fault) when (fault.Status is 412 or 404)
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            return false;
+            if (await tables.Accounts.WasCarriedOutAsync(partition, partition, row => row.Has(column, value)))
+            {
+                return true;
+            }
+
+            if (fault is RequestFailedException { Status: 412 or 404 })
+            {
+                return false;
+            }
+
+            throw;
         }
     }
 

@@ -100,6 +100,7 @@ public sealed class PasswordInvitations(AccountTables tables)
     /// <summary>
     /// Sets the password and takes the invitation away, both or neither. False when either row is not the one that was read.
     /// </summary>
+    /// <exception cref="Exception">Storage is away, and the password may have been set all the same.</exception>
     public async Task<bool> RedeemAsync(
         InvitationToken token, PasswordInvitation invitation, Account account, string hash, CancellationToken cancellation)
     {
@@ -115,9 +116,19 @@ public sealed class PasswordInvitations(AccountTables tables)
                 cancellation);
             return true;
         }
-        catch (RequestFailedException fault) when (fault.Status is 412 or 404 && fault.ErrorCode != "TableNotFound")
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            return false;
+            if (await tables.Accounts.WasCarriedOutAsync(partition, partition, row => row.Has("PasswordHash", hash)))
+            {
+                return true;
+            }
+
+            if (fault is RequestFailedException { Status: 412 or 404, ErrorCode: not "TableNotFound" })
+            {
+                return false;
+            }
+
+            throw;
         }
     }
 

@@ -39,7 +39,7 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
         return row.HasValue ? Realm.From(row.Value!) : null;
     }
 
-    /// <summary>False when the subdomain is taken.</summary>
+    /// <summary>False when the subdomain is taken, by a realm that is not just like this one.</summary>
     public async Task<bool> AddAsync(Realm realm, CancellationToken cancellation)
     {
         try
@@ -47,9 +47,19 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
             await tables.Realms.AddEntityAsync(realm.ToRow(), cancellation);
             return true;
         }
-        catch (RequestFailedException fault) when (fault.Status == 409)
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            return false;
+            if (await StandsAsync(realm))
+            {
+                return true;
+            }
+
+            if (fault is RequestFailedException { Status: 409 })
+            {
+                return false;
+            }
+
+            throw;
         }
     }
 
@@ -61,11 +71,25 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
             await tables.Realms.UpdateEntityAsync(realm.ToRow(), realm.ETag, TableUpdateMode.Merge, cancellation);
             return true;
         }
-        catch (RequestFailedException fault) when (fault.Status == 412)
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            return false;
+            if (await StandsAsync(realm))
+            {
+                return true;
+            }
+
+            if (fault is RequestFailedException { Status: 412 })
+            {
+                return false;
+            }
+
+            throw;
         }
     }
+
+    /// <summary>Whether the realm is stored as it was to be, by a try whose acknowledgement was lost.</summary>
+    private Task<bool> StandsAsync(Realm realm) => tables.Realms.WasCarriedOutAsync(
+        Realm.Partition, Realm.RowKey(realm.Subdomain), row => realm.ToRow().All(cell => row.Has(cell.Key, cell.Value)));
 
     private Snapshot? Fresh() => _snapshot is { } snapshot && time.GetElapsedTime(snapshot.Taken) < maxAge ? snapshot : null;
 

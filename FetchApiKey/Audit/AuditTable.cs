@@ -5,6 +5,7 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Azure;
 using Azure.Data.Tables;
+using Azure.Data.Tables.Models;
 using FetchApiKey.Accounts;
 
 namespace FetchApiKey.Audit;
@@ -72,9 +73,26 @@ public sealed class AuditTable(AccountTables tables)
         {
             await tables.Audit.SubmitTransactionAsync(rows.Select(row => new TableTransactionAction(TableTransactionActionType.Add, row)), cancellation);
         }
-        catch (RequestFailedException fault) when (fault.Status == 409)
+        catch (RequestFailedException fault) when (fault.ErrorCode == TableErrorCode.EntityAlreadyExists)
         {
-            // The acknowledgement was lost, not the rows.
+            // The acknowledgement was lost, not the rows. Another conflict, such as a table that is being deleted, keeps them out.
+        }
+    }
+
+    /// <summary>Adds one row, for what must be on record before it happens.</summary>
+    /// <exception cref="Exception">The row is not known to stand in the table.</exception>
+    public async Task StoreAsync(TableEntity row, CancellationToken cancellation)
+    {
+        try
+        {
+            await AppendAsync([row], cancellation);
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            if (!await tables.Audit.WasCarriedOutAsync(row.PartitionKey, row.RowKey, _ => true))
+            {
+                throw;
+            }
         }
     }
 

@@ -23,7 +23,7 @@ public sealed class AuditTrail : IDisposable
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(200);
 
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LastRetry = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan FarewellLimit = TimeSpan.FromSeconds(2);
 
     private readonly AuditTable _table;
@@ -34,6 +34,7 @@ public sealed class AuditTrail : IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _writing;
     private int _lost;
+    private volatile bool _isAway;
 
     public AuditTrail(AuditTable table, TimeProvider time, ILogger<AuditTrail> log)
     {
@@ -41,9 +42,20 @@ public sealed class AuditTrail : IDisposable
         _writing = Task.Run(WriteAllAsync);
     }
 
+    /// <summary>Whether events wait since the table takes none.</summary>
+    public bool IsAway => _isAway;
+
+    /// <summary>Writes down what is about to be done and cannot be undone. Returns when it stands in the table.</summary>
+    /// <exception cref="Exception">It does not, so it must not be done.</exception>
+    public async Task StoreAsync(SecurityEvent happening, CancellationToken cancellation)
+    {
+        await _table.StoreAsync(_table.ToRow(happening), cancellation);
+        Log(happening);
+    }
+
     public void Record(SecurityEvent happened)
     {
-        _log.SecurityEvent(happened.Kind, happened.Outcome, happened.Realm, happened.UserId, happened.Account, happened.Client, happened.Invocation);
+        Log(happened);
         if (!_waiting.Writer.TryWrite(happened))
         {
             Lose(1, "the table has been away for too long");
@@ -85,24 +97,35 @@ public sealed class AuditTrail : IDisposable
         }
     }
 
+    private void Log(SecurityEvent happened) => _log.SecurityEvent(
+        happened.Kind, happened.Outcome, happened.Realm, happened.UserId, happened.Account, happened.Client, happened.Invocation);
+
     /// <summary>Tries until it is done, or until the table says that it never will be.</summary>
-    private async Task WriteAsync(List<TableEntity> rows)
+    private async Task WriteAsync(IReadOnlyList<TableEntity> rows)
     {
         for (var delay = FirstRetry; ; delay = delay * 2 < LastRetry ? delay * 2 : LastRetry)
         {
             try
             {
                 await _table.AppendAsync(rows, _stopping.Token);
+                _isAway = false;
                 return;
             }
             catch (Exception fault)
             {
-                if (_stopping.IsCancellationRequested || !IsPassing(fault))
+                if (_stopping.IsCancellationRequested)
                 {
                     Lose(rows.Count, fault.GetType().Name);
                     return;
                 }
 
+                if (!IsPassing(fault))
+                {
+                    await WriteWithoutRefusedAsync(rows, fault);
+                    return;
+                }
+
+                _isAway = true;
                 _log.AuditTableAway(fault.GetType().Name, (fault as RequestFailedException)?.Status ?? 0);
             }
 
@@ -110,9 +133,29 @@ public sealed class AuditTrail : IDisposable
         }
     }
 
-    /// <summary>A row that the table refuses as such is not offered again; everything else may pass.</summary>
-    private static bool IsPassing(Exception fault) =>
-        AccountTables.IsUnavailability(fault) && fault is not RequestFailedException { Status: 400 or 413 };
+    /// <summary>The table takes all of a transaction or nothing, so those that it would take go one by one, and the others are lost to it.</summary>
+    private async Task WriteWithoutRefusedAsync(IReadOnlyList<TableEntity> rows, Exception fault)
+    {
+        if (rows.Count == 1)
+        {
+            _isAway = false;
+            Lose(1, fault.GetType().Name);
+            return;
+        }
+
+        foreach (var row in rows)
+        {
+            await WriteAsync([row]);
+        }
+    }
+
+    /// <summary>
+    /// A row that the table refuses as such is not offered again. What may pass: no answer, a fault of the store's, a missing table or role,
+    /// a table that is being deleted, too many requests.
+    /// </summary>
+    private static bool IsPassing(Exception fault) => fault is RequestFailedException { Status: >= 400 and < 500 and var status }
+        ? status is 401 or 403 or 404 or 408 or 409 or 429
+        : AccountTables.IsUnavailability(fault);
 
     private void Lose(int count, string reason)
     {

@@ -16,7 +16,7 @@ public static class SecurityEventKind
     public const string AccountLocked = "account_locked";
     public const string AddressLocked = "address_locked";
 
-    /// <summary>A login whose account a directory's entry was made into.</summary>
+    /// <summary>A directory's entry is made into an account. Stored before that is done, like the next two.</summary>
     public const string AccountCreated = "account_created";
 
     public const string PasswordChanged = "password_changed";
@@ -51,4 +51,8 @@ public static class SecurityEventKind
 /// <param name="Actor">The operating system's name for the operator; empty for a login.</param>
 /// <param name="Invocation">The Functions host's id of the request; empty without that host.</param>
 public sealed record SecurityEvent(
-    DateTimeOffset Time, string Kind, string Outcome, string Realm, int? UserId, string Account, string Client, string Actor, string Invocation);
+    DateTimeOffset Time, string Kind, string Outcome, string Realm, int? UserId, string Account, string Client, string Actor, string Invocation)
+{
+    /// <summary>The outcome of an event that takes back the one before it, which was stored first and then came to nothing.</summary>
+    public const string NotDone = "not_done";
+}

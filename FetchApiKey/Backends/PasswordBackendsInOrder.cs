@@ -1,17 +1,19 @@
 // Which backends judge the passwords of a realm, and in which order.
 
 using FetchApiKey.Accounts;
+using FetchApiKey.Audit;
 using FetchApiKey.Backends.Ldap;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Backends;
 
 public sealed class PasswordBackendsInOrder(
-    EmailBackend email, IEnumerable<LdapDirectory> directories, AccountStore accounts, ApiKeyCipher cipher, TimeProvider time, ILogger<LdapBackend> log)
+    EmailBackend email, IEnumerable<LdapDirectory> directories, AccountStore accounts, ApiKeyCipher cipher, LoginEvents events, TimeProvider time,
+    ILogger<LdapBackend> log)
 {
     /// <summary>A backend for each realm that has a directory, with its settings.</summary>
     private readonly Dictionary<string, (LdapSettings Settings, LdapBackend Backend)> _directories = directories
-        .Select(directory => (directory.Settings, Backend: new LdapBackend(directory, accounts, cipher, time, log)))
+        .Select(directory => (directory.Settings, Backend: new LdapBackend(directory, accounts, cipher, events, time, log)))
         .SelectMany(ldap => ldap.Settings.Realms.Select(realm => (Realm: realm, Ldap: ldap)))
         .ToDictionary(ldap => ldap.Realm, ldap => ldap.Ldap, StringComparer.Ordinal);
 

@@ -58,10 +58,13 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
         ResetOutcome.PasswordsDiffer => Form(400, realm, result.Account!, token, "The two passwords differ. Type the same one twice.", "password"),
         ResetOutcome.PasswordWeak => Form(400, realm, result.Account!, token, result.Weakness!.Value.Explanation(), "password"),
         ResetOutcome.PasswordChanged => HtmlPage.Notice(200, realm, "Your new password is set", Html.Of($"""
-            <p>Log in with it from now on. If the account was locked after failed attempts, it is open again.</p>
+            <p>Log in with it from now on. If the account was locked after failed attempts, it should be open again. If it is not, try again in half an hour.</p>
             <p>Your API key is the same as before, so programs that were logged in stay logged in. If somebody else may have known your old password, ask the people who run this organization for a new key too.</p>
             <p><a href="{ApiKeyPage.Path}">Download your zuliprc</a></p>
             """)),
+        ResetOutcome.PasswordUncertain => HtmlPage.Notice(503, realm, "Your new password may be set", Html.Of(
+            $"<p>Something failed while it was being set. Try to log in with it in a minute. If it is refused, open the link again.</p>"))
+            .After(Reply.UnavailableRetrySeconds),
         ResetOutcome.RateLimited => HtmlPage.RateLimited(realm, result.RetryAfter),
         ResetOutcome.RealmDeactivated => Refusal(realm, "This organization has been deactivated."),
         ResetOutcome.PasswordAuthDisabled => Refusal(realm, "Logging in with a password of its own is switched off in this organization."),

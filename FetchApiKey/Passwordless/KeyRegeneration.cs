@@ -27,6 +27,7 @@ public sealed class KeyRegeneration
     private readonly ApiKeyCipher _cipher;
     private readonly Login _login;
     private readonly RegenerationLimit _limit;
+    private readonly LoginEvents _events;
     private readonly Settings _settings;
     private readonly ILogger _log;
 
@@ -34,9 +35,10 @@ public sealed class KeyRegeneration
     private readonly Account _nobody;
 
     public KeyRegeneration(
-        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, RegenerationLimit limit, Settings settings, ILogger<KeyRegeneration> log)
+        RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, Login login, RegenerationLimit limit, LoginEvents events, Settings settings,
+        ILogger<KeyRegeneration> log)
     {
-        (_realms, _accounts, _cipher, _login, _limit, _settings, _log) = (realms, accounts, cipher, login, limit, settings, log);
+        (_realms, _accounts, _cipher, _login, _limit, _events, _settings, _log) = (realms, accounts, cipher, login, limit, events, settings, log);
         _nobody = new Account("", 0, "", "!", cipher.Seal("", 0, Account.NewApiKey()), IsActive: false, Account.Member, DateTimeOffset.UnixEpoch);
     }
 
@@ -68,7 +70,7 @@ public sealed class KeyRegeneration
             async attempt =>
             {
                 attempt.Begin();
-                return await JudgeAsync(realm, email, given.ApiKey, request.Lifetime.Deadline);
+                return await JudgeAsync(realm, email, given.ApiKey, request);
             });
         return (result.Outcome switch
         {
@@ -81,16 +83,16 @@ public sealed class KeyRegeneration
         }).With(result.RateLimit);
     }
 
-    private async Task<LoginResult> JudgeAsync(Realm realm, EmailAddress email, string givenKey, CancellationToken cancellation)
+    private async Task<LoginResult> JudgeAsync(Realm realm, EmailAddress email, string givenKey, EndpointRequest request)
     {
-        var (account, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
+        var (account, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, request.Lifetime.Deadline);
         if (isMalformed)
         {
             _log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
         }
 
         return Judge(realm, account, isMalformed, givenKey)
-            ?? new LoginResult(LoginOutcome.ApiKeyChanged, account) { Consequence = cancelled => ChangeAsync(realm, email, account!, givenKey, cancelled) };
+            ?? new LoginResult(LoginOutcome.ApiKeyChanged, account) { Consequence = cancelled => ChangeAsync(realm, email, account!, givenKey, request, cancelled) };
     }
 
     /// <summary>Null for the right key of an account that may be used. The same work is done whether there is an account or not.</summary>
@@ -112,8 +114,12 @@ public sealed class KeyRegeneration
         return isRight ? Login.RefuseDeactivated(realm, account) : new LoginResult(LoginOutcome.WrongApiKey, account);
     }
 
-    /// <summary>Another that changed the row first is judged anew: if it changed the key, then the key that was given is the old one.</summary>
-    private async Task<LoginResult> ChangeAsync(Realm realm, EmailAddress email, Account account, string givenKey, CancellationToken cancellation)
+    /// <summary>
+    /// The event is stored before the key changes. Another that changed the row first is judged anew: if it changed the key, then the key that
+    /// was given is the old one.
+    /// </summary>
+    private async Task<LoginResult> ChangeAsync(
+        Realm realm, EmailAddress email, Account account, string givenKey, EndpointRequest request, CancellationToken cancellation)
     {
         var (mayChange, retryAfter) = await _limit.CountAsync(realm.Subdomain, email, cancellation);
         if (!mayChange)
@@ -121,6 +127,8 @@ public sealed class KeyRegeneration
             return new LoginResult(LoginOutcome.RateLimited, account) { RetryAfter = retryAfter };
         }
 
+        var stored = await _events.StoreAsync(
+            SecurityEventKind.ApiKeyChanged, LoginOutcome.ApiKeyChanged.Name(), account, request.Client, request.Invocation, cancellation);
         var newKey = Account.NewApiKey();
         var written = _cipher.Seal(account.Subdomain, account.UserId, newKey);
         while (!await _accounts.SetSealedApiKeyAsync(account, written, cancellation))
@@ -135,13 +143,14 @@ public sealed class KeyRegeneration
 
             if (Judge(realm, current, isMalformed, givenKey) is { } refused)
             {
+                _events.NotDone(stored);
                 return refused;
             }
 
             account = current!;
         }
 
-        return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey };
+        return new LoginResult(LoginOutcome.ApiKeyChanged, account) { ApiKey = newKey, IsStored = true };
     }
 
     /// <summary>In a time that does not depend on where they differ.</summary>

@@ -4,13 +4,15 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKey.Accounts;
+using FetchApiKey.Audit;
 using FetchApiKey.Passwords;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Backends.Ldap;
 
 /// <summary>Contract section 9. Of the account nobody learns anything before the directory has accepted the password.</summary>
-public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, ApiKeyCipher cipher, TimeProvider time, ILogger<LdapBackend> log) : IPasswordBackend
+public sealed class LdapBackend(
+    LdapDirectory directory, AccountStore accounts, ApiKeyCipher cipher, LoginEvents events, TimeProvider time, ILogger<LdapBackend> log) : IPasswordBackend
 {
     private const int LongestName = 320;
 
@@ -30,12 +32,12 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
         // Neither depends on who exists, so both may be quick.
         if (check.Password.IsEmpty || check.Password.Utf8.AsSpan().Contains((byte)0))
         {
-            return new BackendVerdict(LoginOutcome.WrongPassword, (await check.Reading).Account);
+            return new BackendVerdict(LoginOutcome.WrongPassword, await check.OwnerAsync());
         }
 
         if (QueryOf(check.Name) is not var (filter, isTheirs))
         {
-            return new BackendVerdict(LoginOutcome.UnknownUser, (await check.Reading).Account);
+            return new BackendVerdict(LoginOutcome.UnknownUser, await check.OwnerAsync());
         }
 
         DirectoryVerdict verdict;
@@ -53,9 +55,9 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
 
         return verdict switch
         {
-            DirectoryVerdict.Right or DirectoryVerdict.RightWithoutAccess => await AdmitAsync(check.Realm, entry!, verdict == DirectoryVerdict.Right, cancellation),
-            DirectoryVerdict.WrongPassword => new BackendVerdict(LoginOutcome.WrongPassword, (await check.Reading).Account),
-            _ => new BackendVerdict(LoginOutcome.UnknownUser, (await check.Reading).Account),
+            DirectoryVerdict.Right or DirectoryVerdict.RightWithoutAccess => await AdmitAsync(check, entry!, verdict == DirectoryVerdict.Right, cancellation),
+            DirectoryVerdict.WrongPassword => new BackendVerdict(LoginOutcome.WrongPassword, await check.OwnerAsync()),
+            _ => new BackendVerdict(LoginOutcome.UnknownUser, await check.OwnerAsync()),
         };
     }
 
@@ -89,8 +91,9 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
             || (_settings.EmailAttribute is { } email && entry[email].Any(value => Same(value, typed))));
     }
 
-    private async Task<BackendVerdict> AdmitAsync(Realm realm, DirectoryEntry entry, bool matchesFilter, CancellationToken cancellation)
+    private async Task<BackendVerdict> AdmitAsync(PasswordCheck check, DirectoryEntry entry, bool matchesFilter, CancellationToken cancellation)
     {
+        var realm = check.Realm;
         if (EmailOf(entry) is not { } email)
         {
             log.DirectoryEntryWithoutEmail(_settings.Id);
@@ -121,7 +124,7 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
 
         return !realm.IsActive ? new BackendVerdict(LoginOutcome.AccountInactive, null)
             : !_settings.AutoCreate ? new BackendVerdict(LoginOutcome.AccountNotCreated, null)
-            : new BackendVerdict(LoginOutcome.LoggedIn, null) { Consequence = cancelled => CreateAsync(realm, email, FullNameOf(entry), cancelled) };
+            : new BackendVerdict(LoginOutcome.LoggedIn, null) { Consequence = cancelled => CreateAsync(check, email, FullNameOf(entry), cancelled) };
     }
 
     /// <summary>A user name with the domain, else the attribute, else the user name.</summary>
@@ -164,9 +167,13 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
         return Value("full_name") is { Length: > 0 } name ? name : $"{Value("first_name")} {Value("last_name")}".Trim();
     }
 
-    /// <summary>A member with a new key and no password of its own. Of several logins at once one makes it, and all get it.</summary>
-    private async Task<BackendVerdict> CreateAsync(Realm realm, EmailAddress email, string fullName, CancellationToken cancellation)
+    /// <summary>
+    /// A member with a new key and no password of its own. Of several logins at once one makes it, and all get it. The event is stored before
+    /// each try to make it, and taken back where another was faster.
+    /// </summary>
+    private async Task<BackendVerdict> CreateAsync(PasswordCheck check, EmailAddress email, string fullName, CancellationToken cancellation)
     {
+        var realm = check.Realm;
         for (var tries = 0; tries < UserIdTries; tries++)
         {
             var id = await accounts.NextUserIdAsync(realm.Subdomain, cancellation);
@@ -176,16 +183,18 @@ public sealed class LdapBackend(LdapDirectory directory, AccountStore accounts, 
             {
                 FullName = fullName,
             };
-            switch (await accounts.AddAsync(account, email, cancellation))
+            var stored = await events.StoreAsync(
+                SecurityEventKind.AccountCreated, LoginOutcome.LoggedIn.Name(), account, check.Client, check.Invocation, cancellation);
+            var addition = await accounts.AddAsync(account, email, cancellation);
+            if (addition == Addition.Added)
             {
-                case Addition.Added:
-                    return new BackendVerdict(LoginOutcome.LoggedIn, account) { IsNew = true };
+                return new BackendVerdict(LoginOutcome.LoggedIn, account);
+            }
 
-                case Addition.EmailTaken when (await accounts.FindAsync(realm.Subdomain, email, cancellation)).Account is { } there:
-                    return Verdict(realm, there);
-
-                default:
-                    break;
+            events.NotDone(stored);
+            if (addition == Addition.EmailTaken && (await accounts.FindAsync(realm.Subdomain, email, cancellation)).Account is { } there)
+            {
+                return Verdict(realm, there);
             }
         }
 

@@ -1,12 +1,13 @@
 // A header's value and the parameters behind it, such as multipart/form-data; boundary=b.
 
+using System.Globalization;
 using System.Text;
 
 namespace FetchApiKey;
 
 /// <summary>
-/// As tolerant as a Zulip server, since some clients send what no grammar allows, such as a boundary that begins with "=" without quotes. A parameter ends
-/// at a semicolon outside quotes, its name at the first "=". The last of a name wins.
+/// As tolerant as a Zulip server, since some clients send what no grammar allows, such as a boundary that begins with "=" without quotes. A
+/// parameter ends at a semicolon outside quotes, its name at the first "=". The last of a name wins.
 /// </summary>
 internal sealed class HeaderParameters
 {
@@ -70,7 +71,9 @@ internal sealed class HeaderParameters
 
         var name = parameter[..equals].Trim().ToLowerInvariant();
         var value = Unquoted(parameter[(equals + 1)..].Trim());
-        _byName[name.TrimEnd('*')] = name.EndsWith('*') && value.Split('\'') is [var charset, _, var encoded] ? Decoded(charset, encoded) : value;
+        _byName[name.TrimEnd('*')] = name.EndsWith('*') && value.Split('\'') is [var charset, _, var encoded]
+            ? Decoded(charset, encoded)
+            : value;
     }
 
     private static string Unquoted(string value) =>
@@ -84,8 +87,8 @@ internal sealed class HeaderParameters
         var bytes = new List<byte>(encoded.Length);
         for (var i = 0; i < encoded.Length; i++)
         {
-            if (encoded[i] == '%' && i + 2 < encoded.Length && byte.TryParse(
-                encoded.AsSpan(i + 1, 2), System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture, out var value))
+            if (encoded[i] == '%' && i + 2 < encoded.Length
+                && byte.TryParse(encoded.AsSpan(i + 1, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
             {
                 bytes.Add(value);
                 i += 2;

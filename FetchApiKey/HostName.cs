@@ -10,8 +10,8 @@ public static class HostName
     private static readonly IdnMapping Idna = new() { UseStd3AsciiRules = true };
 
     /// <summary>
-    /// In lower case, without a full stop at the end, and in ASCII, where letters outside it become punycode. Punycode itself stays as it is, so that
-    /// nothing a client sends is decoded. Null for what cannot be a host name.
+    /// In lower case, without a full stop at the end, and in ASCII, where letters outside it become punycode. Punycode itself stays as it
+    /// is, so that nothing a client sends is decoded. Null for what cannot be a host name.
     /// </summary>
     public static string? Normalize(string text)
     {

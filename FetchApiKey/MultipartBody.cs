@@ -19,7 +19,7 @@ internal static class MultipartBody
     public static bool IsBoundary(string text) =>
         text.Length is > 0 and <= MaxBoundaryLength && text[^1] != ' ' && text.All(character => character is >= ' ' and <= '~');
 
-    /// <summary>The parameters in their order; null when the body does not end with a boundary that closes it. An empty body has none.</summary>
+    /// <summary>The parameters in their order; null when no boundary closes the body. An empty body has none.</summary>
     public static List<MultipartField>? Read(Memory<byte> body, string boundary)
     {
         var fields = new List<MultipartField>();
@@ -53,7 +53,8 @@ internal static class MultipartBody
     }
 
     /// <summary>
-    /// The next line that is the boundary: where the part before it ends, to which the line break belongs no more, and where the next one begins.
+    /// The next line that is the boundary: where the part before it ends, to which the line break belongs no more, and where the next one
+    /// begins.
     /// </summary>
     private static (int Before, int After, bool IsClosing)? Next(ReadOnlySpan<byte> body, int from, ReadOnlySpan<byte> delimiter)
     {

@@ -14,14 +14,14 @@ public sealed record AddressedRealm(string Subdomain, string External, bool IsAl
 /// The origin of a request. Behind the Functions host it comes from X-Forwarded-Host and X-Forwarded-Proto, which that
 /// host overwrites on every request; everywhere else those headers are a client's word and do not count.
 /// </summary>
-/// <param name="Host">The name as <see cref="HostName.Normalize"/> gives it, with the port where one was given; empty for what is none.</param>
+/// <param name="Host">The name as <see cref="HostName.Normalize"/> gives it, with the port that was given; empty for what is none.</param>
 public sealed record RequestOrigin(string Scheme, HostString Host)
 {
     public static RequestOrigin Of(HttpRequest request, bool behindFunctionsHost)
     {
         var forwardedHost = behindFunctionsHost ? request.Headers["X-Forwarded-Host"].ToString() : "";
         var forwardedScheme = behindFunctionsHost ? request.Headers["X-Forwarded-Proto"].ToString() : "";
-        // Not the framework's Host, which decodes punycode: what is malformed makes it throw, and what is well-formed is no longer what was configured.
+        // Not the framework's Host, which decodes punycode: what is malformed makes it throw, what is well-formed is not what was configured.
         var host = new HostString(forwardedHost.Length > 0 ? forwardedHost : request.Headers.Host.ToString());
         return new RequestOrigin(
             forwardedScheme is "http" or "https" ? forwardedScheme : request.Scheme,

@@ -116,6 +116,20 @@ public sealed class HostNameTests(Organisation organisation) : IClassFixture<Org
         Assert.Equal((200, Golden("success")), (login.Status, login.Body));
     }
 
+    [Fact]
+    public async Task A_realm_www_from_before_is_reached_at_its_host()
+    {
+        var own = new Organisation();
+        await own.InitializeAsync();
+        await new RealmStore(own.Tables, TimeSpan.Zero, TimeProvider.System)
+            .AddAsync(new Realm("www", "From before", "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email), CancellationToken.None);
+
+        var settings = await own.Server.SendAsync(HttpMethod.Get, "/api/v1/server_settings", null, "www.zulip.example.com");
+
+        Assert.Contains("\"realm_name\":\"From before\"", settings.Body, StringComparison.Ordinal);
+        await own.DisposeAsync();
+    }
+
     [Theory]
     [InlineData("//api/v1/fetch_api_key", false, 200)]
     [InlineData("///api/v1/fetch_api_key", false, 200)]

@@ -17,8 +17,8 @@ internal static class Combinations
     }
 
     /// <summary>
-    /// What it multiplies the guesses by that some characters are changed and others left: all of them is one way more, some are as many as there
-    /// are to change as few or fewer.
+    /// What it multiplies the guesses by that some characters are changed and others left: all of them is one way more, some are as many as
+    /// there are to change as few or fewer.
     /// </summary>
     public static double Variations(int changed, int left)
     {

@@ -5,8 +5,8 @@ using System.Collections.Frozen;
 namespace FetchApiKey.Passwords;
 
 /// <summary>
-/// The lists of zxcvbn 4.4, which the package zxcvbn-core has too, though its estimate is an older one. Ranks begin with 1, and every word is
-/// in one list alone: the one where it is most common.
+/// The lists of zxcvbn 4.4, which the package zxcvbn-core has too, though its estimate is an older one. Ranks begin with 1, and every word
+/// is in one list alone: the one where it is most common.
 /// </summary>
 internal static class CommonWords
 {

@@ -3,9 +3,9 @@
 namespace FetchApiKey.Passwords;
 
 /// <summary>
-/// zxcvbn 4.4 divides a password into parts and adds 10,000 guesses for the second, so whatever is two parts or more passes the rule of 10,000. Only a
-/// password that is one part as a whole can be weak. Each member below judges one kind of part as zxcvbn does; strength.tsv of the tests
-/// holds them against it. The characters of a password are counted in UTF-16 units, as there.
+/// zxcvbn 4.4 divides a password into parts and adds 10,000 guesses for the second, so whatever is two parts or more passes the rule of
+/// 10,000. Only a password that is one part as a whole can be weak. Each member below judges one kind of part as zxcvbn does; strength.tsv
+/// of the tests holds them against it. The characters of a password are counted in UTF-16 units, as there.
 /// </summary>
 /// <param name="known">Words that are known of whoever chose it, in lower case, the best known first.</param>
 internal sealed class GuessEstimate(IReadOnlyList<string> known, int thisYear)

@@ -3,8 +3,8 @@
 namespace FetchApiKey.Passwords;
 
 /// <summary>
-/// Where each key lies. On a keyboard every row lies half a key to the right of the one above, so that a key has six neighbours; on a key pad
-/// they lie in columns, and it has eight.
+/// Where each key lies. On a keyboard every row lies half a key to the right of the one above, so that a key has six neighbours; on a key
+/// pad they lie in columns, and it has eight.
 /// </summary>
 internal sealed class Keyboard
 {
@@ -24,7 +24,10 @@ internal sealed class Keyboard
     private readonly Dictionary<char, (int X, int Y, bool IsShifted)> _keys = [];
     private readonly bool _isSlanted;
 
-    /// <summary>How many keys a stretch can begin with, and how many ways it can take from one to the next: the average of qwerty and of the first key pad.</summary>
+    /// <summary>
+    /// How many keys a stretch can begin with, and how many ways it can take from one to the next: the averages of qwerty and of the first
+    /// key pad.
+    /// </summary>
     private readonly (double Keys, double Neighbours) _choices;
 
     private Keyboard(bool isSlanted, params Row[] rows)

@@ -6,9 +6,10 @@ using Zxcvbn.Matcher;
 namespace FetchApiKey.Passwords;
 
 /// <summary>
-/// At least 6 characters, and at least 10,000 guesses by zxcvbn's estimate (contract section 7). At a login a Zulip server's own estimate decides alone, so
-/// that nobody is refused who would get in there. Where a password is chosen the package's estimate has a say too: it is of an older zxcvbn, which
-/// multiplies the guesses of the parts and adds nothing for their number, so it refuses two common words that the newer one takes.
+/// At least 6 characters, and at least 10,000 guesses by zxcvbn's estimate (contract section 7). At a login a Zulip server's own estimate
+/// decides alone, so that nobody is refused who would get in there. Where a password is chosen the package's estimate has a say too: it is
+/// of an older zxcvbn, which multiplies the guesses of the parts and adds nothing for their number, so it refuses two common words that the
+/// newer one takes.
 /// </summary>
 public static class PasswordStrength
 {
@@ -20,8 +21,8 @@ public static class PasswordStrength
     private const double MinGuesses = 10_000;
 
     /// <summary>
-    /// Whether a password that was verified may be hashed anew. One that is longer than can be chosen is not estimated: hardly any of them is weak, and
-    /// the time of an estimate grows with the length.
+    /// Whether a password that was verified may be hashed anew. One that is longer than can be chosen is not estimated: hardly any of them
+    /// is weak, and the time of an estimate grows with the length.
     /// </summary>
     /// <param name="time">Years are the easier to guess, the closer they are.</param>
     public static bool IsEnough(TypedPassword password, TimeProvider time) => Characters(password) switch

@@ -8,7 +8,10 @@ internal sealed class WordGuesses(IReadOnlyList<string> known)
 {
     /// <summary>Of each letter, the characters that are written in its place.</summary>
     private static readonly (char Letter, string Characters)[] Replacements =
-        [('a', "4@"), ('b', "8"), ('c', "({[<"), ('e', "3"), ('g', "69"), ('i', "1!|"), ('l', "1|7"), ('o', "0"), ('s', "$5"), ('t', "+7"), ('x', "%"), ('z', "2")];
+    [
+        ('a', "4@"), ('b', "8"), ('c', "({[<"), ('e', "3"), ('g', "69"), ('i', "1!|"),
+        ('l', "1|7"), ('o', "0"), ('s', "$5"), ('t', "+7"), ('x', "%"), ('z', "2"),
+    ];
 
     /// <summary>Infinity for what is no word.</summary>
     public (double Guesses, Weakness Reason) Of(ReadOnlySpan<char> text)
@@ -48,7 +51,9 @@ internal sealed class WordGuesses(IReadOnlyList<string> known)
             }
         }
 
-        return lower.Length <= CommonWords.MaxLength && CommonWords.TryFind(lower, out var rank, out var kind) ? (rank, kind) : (double.PositiveInfinity, default);
+        return lower.Length <= CommonWords.MaxLength && CommonWords.TryFind(lower, out var rank, out var kind)
+            ? (rank, kind)
+            : (double.PositiveInfinity, default);
     }
 
     /// <summary>Times two for the first letter, the last or all; else by how many are capitals.</summary>
@@ -80,7 +85,8 @@ internal sealed class WordGuesses(IReadOnlyList<string> known)
     }
 
     /// <summary>One character is read as one letter throughout, and one letter is written in one way; every choice is tried.</summary>
-    private void TryReplacements(ReadOnlySpan<char> text, int index, Dictionary<char, char> letters, ref (double Guesses, Weakness Reason) best)
+    private void TryReplacements(
+        ReadOnlySpan<char> text, int index, Dictionary<char, char> letters, ref (double Guesses, Weakness Reason) best)
     {
         if (index == Replacements.Length)
         {

@@ -1,6 +1,7 @@
 // audit tail and audit search: the audit trail as an operator reads it.
 
 using System.Net;
+using FetchApiKey.Accounts;
 using FetchApiKey.Attempts;
 using FetchApiKey.Audit;
 
@@ -11,7 +12,7 @@ namespace FetchApiKey.Cli;
 public sealed record AuditWishes(
     DateTimeOffset? From, DateTimeOffset? To, string? Kind, string? Outcome, string? Realm, int? UserId, string? Email, IPAddress? Address);
 
-public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Report report, TimeProvider time)
+public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Report report, TextWriter error, TimeProvider time)
 {
     private static readonly TimeSpan FollowInterval = TimeSpan.FromSeconds(2);
 
@@ -25,10 +26,11 @@ public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Re
     {
         var now = time.GetUtcNow();
         var newest = await table.TailAsync(count, now, now - TimeSpan.FromDays(days), cancellation);
+        var code = Tell(newest);
         await report.WriteAsync([.. newest.Reverse().Select(Row)]);
         if (!follow)
         {
-            return ExitCode.Done;
+            return code;
         }
 
         var printed = new HashSet<SecurityEvent>(newest);
@@ -42,7 +44,9 @@ public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Re
 
             var since = time.GetUtcNow() - Overlap;
             var fresh = await SearchAsync(new AuditQuery(since, time.GetUtcNow() + Overlap), cancellation);
-            await report.WriteAsync([.. fresh.Where(happened => happened.Time >= now - Overlap && printed.Add(happened)).Select(Row)]);
+            var unseen = fresh.Where(happened => happened.Time >= now - Overlap && printed.Add(happened)).ToList();
+            Tell(unseen);
+            await report.WriteAsync([.. unseen.Select(Row)]);
             printed.RemoveWhere(happened => happened.Time < since - Overlap);
         }
     }
@@ -69,7 +73,20 @@ public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Re
             },
             cancellation);
         await report.WriteAsync([.. found.Select(Row)]);
-        return ExitCode.Done;
+        return Tell(found);
+    }
+
+    /// <summary>Which of the events come from rows that cannot be read as a whole.</summary>
+    /// <returns>The exit code.</returns>
+    private int Tell(IEnumerable<SecurityEvent> events)
+    {
+        var faulty = new FaultyRows(error);
+        foreach (var malformed in events.Select(happened => happened.Malformed).OfType<RowFault>())
+        {
+            faulty.Meet(malformed);
+        }
+
+        return faulty.ExitCode;
     }
 
     private async Task<List<SecurityEvent>> SearchAsync(AuditQuery query, CancellationToken cancellation)

@@ -10,6 +10,7 @@ using FetchApiKey.Audit;
 using FetchApiKey.Cli.Transfer;
 using FetchApiKey.Passwords;
 using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKey.Cli;
 
@@ -405,15 +406,19 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private RealmCommands RealmDesk(ParseResult arguments, TextWriter output)
     {
         var (settings, tables) = Open();
-        return new RealmCommands(new RealmStore(tables, TimeSpan.Zero, time), ActsOf(arguments, settings, tables), ConfirmationFor(arguments), ReportFor(arguments, output));
+        return new RealmCommands(
+            new RealmStore(tables, TimeSpan.Zero, time), ActsOf(arguments, settings, tables), ConfirmationFor(arguments), ReportFor(arguments, output),
+            arguments.InvocationConfiguration.Error);
     }
 
     private UserCommands UserDesk(ParseResult arguments, TextWriter output, bool forAll = false)
     {
         var (settings, tables) = Open(forAll);
         return new UserCommands(
-            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptTable(tables, time, Microsoft.Extensions.Logging.Abstractions.NullLogger<AttemptTable>.Instance), ActsOf(arguments, settings, tables), settings,
-            new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ConfirmationFor(arguments), ReportFor(arguments, output), time);
+            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptTable(tables, time, NullLogger<AttemptTable>.Instance),
+            ActsOf(arguments, settings, tables), settings,
+            new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ConfirmationFor(arguments), ReportFor(arguments, output),
+            arguments.InvocationConfiguration.Error, time);
     }
 
     /// <param name="forAll">Whether the command reads or writes everything there is.</param>
@@ -433,7 +438,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private AuditCommands AuditDesk(ParseResult arguments, TextWriter output)
     {
         var (settings, tables) = Open();
-        return new AuditCommands(new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), ReportFor(arguments, output), time);
+        return new AuditCommands(
+            new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, time);
     }
 
     private Confirmation ConfirmationFor(ParseResult arguments) => new(input, arguments.InvocationConfiguration.Error, arguments.GetValue(_yes));

@@ -1,5 +1,6 @@
 // doctor: whether these settings, and the storage behind them, can log anybody in; a line each, with what to do.
 
+using System.Diagnostics;
 using System.Globalization;
 using Azure;
 using Azure.Data.Tables;
@@ -35,19 +36,11 @@ public sealed record Finding(Verdict Verdict, string Seen, string Remedy = "")
 /// <summary>Reads and changes nothing. It sees the environment and the machine that it runs in, which need not be the server's.</summary>
 public sealed class Doctor(IConfiguration environment, Report report, TimeProvider time)
 {
-    /// <summary>As many as storage gives at once.</summary>
-    private const int SampledAccounts = 1000;
-    private const int SampledEvents = 500;
     private const int SampledReads = 5;
-
-    /// <summary>From so many logins, of so many accounts, one address for all of them is no chance.</summary>
-    private const int ManyLogins = 20;
-    private const int ManyAccounts = 5;
 
     private const double MiB = 1024 * 1024;
     private static readonly TimeSpan ClockSkew = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan SlowRead = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan ClientHistory = TimeSpan.FromDays(7);
 
     private readonly List<Finding> _findings = [];
     private readonly List<(string, object)[]> _rows = [];
@@ -75,12 +68,13 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
             && await CheckAsync("tables", () => TablesAsync(tables, cancellation));
         if (isReached)
         {
-            var accounts = await new AccountStore(tables).SomeAsync(SampledAccounts, cancellation);
+            var stored = new StoredDataChecks(tables, settings, time, cancellation);
             await CheckAsync("clock", () => ClockAsync(tables, cancellation));
-            await CheckAsync("keys", () => Task.FromResult<IReadOnlyList<Finding>>([Keys(new ApiKeyCipher(settings.ApiKeys), accounts)]));
-            await CheckAsync("realms", () => RealmsAsync(tables, settings, cancellation));
-            await CheckAsync("stored hashes", () => Task.FromResult<IReadOnlyList<Finding>>([.. StoredHashes(settings.Hashing, accounts)]));
-            await CheckAsync("client addresses", () => ClientAddressesAsync(tables, new CorrelationDigest(settings.ApiKeys), cancellation));
+            await CheckAsync("keys", stored.KeysAsync);
+            await CheckAsync("realms", stored.RealmsAsync);
+            await CheckAsync("stored hashes", stored.HashesAsync);
+            await CheckAsync("stored rows", stored.RowsAsync);
+            await CheckAsync("client addresses", stored.ClientAddressesAsync);
         }
 
         foreach (var directory in settings.Ldap)
@@ -100,11 +94,26 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         {
             findings = await look();
         }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault) && fault is not OperationCanceledException)
+        catch (MissingTablesException missing)
+        {
+            findings = [new Finding(Verdict.Failed, missing.Message, "run tables create; look at TablePrefix") { IsConfiguration = true }];
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
             // Not its message, which tells headers and addresses at length.
             var status = fault is RequestFailedException { Status: > 0 } answered ? $", status {answered.Status} {answered.ErrorCode}" : "";
             findings = [new Finding(Verdict.Failed, $"{fault.GetType().Name}{status}", "look at the storage account's network, roles and keys, and at AccountStorage")];
+        }
+        catch (Exception fault)
+        {
+            // One check that cannot be made must not cost the report of the others. Type and place alone: a message may quote what is stored.
+            var place = new StackTrace(fault).GetFrame(0) is { } frame ? DiagnosticMethodInfo.Create(frame) : null;
+            findings =
+            [
+                new Finding(
+                    Verdict.Failed, $"the check could not be made: {fault.GetType().Name} at {place?.DeclaringTypeName}.{place?.Name}",
+                    "report this fault of the program"),
+            ];
         }
 
         foreach (var finding in findings)
@@ -178,7 +187,15 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         for (var i = 0; i < SampledReads; i++)
         {
             var begun = time.GetTimestamp();
-            _ = await LookAsync(tables, cancellation);
+            try
+            {
+                _ = await LookAsync(tables, cancellation);
+            }
+            catch (MissingTablesException)
+            {
+                // Storage has answered; the next check tells of the tables.
+            }
+
             times.Add(time.GetElapsedTime(begun));
         }
 
@@ -237,89 +254,6 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
                 : new Finding(
                     Verdict.Failed, $"{settings.Host}:{settings.Port} does not answer, or not as it should",
                     $"look at Ldap__{settings.Id}__..., at the directory's certificate, and at the network between"),
-        ];
-    }
-
-    private static Finding Keys(ApiKeyCipher cipher, IReadOnlyList<Account> accounts)
-    {
-        var openings = accounts.CountBy(account => cipher.Open(account, out _)).ToDictionary(each => each.Key, each => each.Value);
-        var outdated = accounts.Count(account => !cipher.IsCurrent(account));
-        var seen = $"of {accounts.Count} API keys {openings.GetValueOrDefault(Opening.Opened)} open";
-        if (openings.GetValueOrDefault(Opening.KeyUnknown) is > 0 and var unknown)
-        {
-            return new Finding(Verdict.Failed, $"{seen}, {unknown} are sealed with a key that is not configured", "put the key back that sealed them, in ApiKeys__keys__ID");
-        }
-
-        if (openings.GetValueOrDefault(Opening.Refused) is > 0 and var refused)
-        {
-            return new Finding(Verdict.Failed, $"{seen}, {refused} were altered, or sealed with another key of that id", "put the right key back, or compare the tables with a backup");
-        }
-
-        return outdated == 0
-            ? new Finding(Verdict.Ok, seen)
-            : new Finding(Verdict.Warning, $"{seen}, {outdated} are sealed with another key than ApiKeys__writeWith", "run keys rotate");
-    }
-
-    private async Task<IReadOnlyList<Finding>> RealmsAsync(AccountTables tables, Settings settings, CancellationToken cancellation)
-    {
-        var realms = await new RealmStore(tables, TimeSpan.Zero, time).ListAsync(cancellation);
-        var seen = $"{realms.Count}, {realms.Count(realm => !realm.IsActive)} of them deactivated";
-        var findings = new List<Finding>
-        {
-            realms.Count == 0 ? new(Verdict.Failed, "none", "run realms add")
-                : realms.All(realm => realm.Subdomain.Length > 0) ? new(Verdict.Warning, $"{seen}, no root realm", "run realms add, unless only subdomains are meant to answer")
-                : new(Verdict.Ok, seen),
-        };
-        findings.AddRange(realms
-            .Where(realm => realm.PublicUrl is { } url && new Uri(url) is { Scheme: "http", IsLoopback: false })
-            .Select(realm => new Finding(Verdict.Warning, $"clients send passwords to {realm.PublicUrl} unprotected", "run realms set with an https --public-url")));
-        findings.AddRange(realms
-            .Where(realm => realm.Subdomain == Realm.RootAlias)
-            .Select(_ => new Finding(Verdict.Warning, "there is a realm www", "people who type www. before a host name mean the root realm; give that realm another subdomain")));
-        findings.AddRange(realms
-            .Where(realm => realm.Subdomain.Length > 0)
-            .SelectMany(realm => settings.ExternalHosts.Select(external => $"{realm.Subdomain}.{external}"))
-            .Where(settings.ExternalHosts.Contains)
-            .Select(host => new Finding(Verdict.Warning, $"{host} is the root realm, and not the realm that is called so", "take it out of ExternalHost, or rename the realm")));
-        return findings;
-    }
-
-    private static IEnumerable<Finding> StoredHashes(HashingSettings settings, IReadOnlyList<Account> accounts)
-    {
-        var named = settings.AlsoInUse.Append(settings.Cost).ToHashSet();
-        var hashes = accounts.Select(account => StoredHash.Parse(account.PasswordHash)).ToList();
-        var others = hashes.OfType<ComputedHash>().Select(hash => hash.Cost)
-            .Where(cost => !named.Contains(cost)).Select(cost => cost.Setting).Distinct().Order(StringComparer.Ordinal).ToList();
-        var refused = hashes.Count(hash => hash is RefusedHash);
-        if (refused > 0)
-        {
-            yield return new Finding(Verdict.Warning, $"{refused} of {hashes.Count} are malformed or exceed the limits: nobody can log in with them", "give these accounts a new password");
-        }
-
-        yield return others.Count == 0
-            ? new Finding(Verdict.Ok, $"{hashes.Count - refused} of {hashes.Count} usable or meant for nobody, of named costs")
-            : new Finding(Verdict.Warning, $"of costs that no setting names: {string.Join(", ", others)}", "name them in Hashing__alsoInUse, so that no time tells who has one");
-    }
-
-    private async Task<IReadOnlyList<Finding>> ClientAddressesAsync(AccountTables tables, CorrelationDigest digest, CancellationToken cancellation)
-    {
-        const string remedy = "set ASPNETCORE_FORWARDEDHEADERS_ENABLED on Azure, or ClientAddress__...";
-        var now = time.GetUtcNow();
-        var logins = (await new AuditTable(tables).TailAsync(SampledEvents, now, now - ClientHistory, cancellation))
-            .Where(happened => happened.Kind is SecurityEventKind.Login or SecurityEventKind.LoginRefused).ToList();
-        var clients = logins.Select(happened => happened.Client).Distinct().Count();
-        var seen = $"{logins.Count} newest logins from {clients} addresses";
-        var nobodys = digest.AllOfClient(ClientAddress.Of(address: null).Bucket).ToHashSet(StringComparer.Ordinal);
-        if (logins.Count(happened => nobodys.Contains(happened.Client)) is > 0 and var unknown)
-        {
-            return [new Finding(Verdict.Warning, $"{seen}, {unknown} of them with no address that could be read: they share one limit", remedy)];
-        }
-
-        return
-        [
-            clients == 1 && logins.Count >= ManyLogins && logins.Select(happened => happened.Account).Distinct().Count() >= ManyAccounts
-                ? new Finding(Verdict.Warning, $"{seen}: everybody shares one limit", remedy)
-                : new Finding(Verdict.Ok, seen),
         ];
     }
 }

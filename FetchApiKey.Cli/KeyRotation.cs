@@ -16,9 +16,10 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
     {
         var outdated = new List<Account>();
         var current = 0;
-        foreach (var realm in await realms.ListAsync(cancellation))
+        var faulty = new FaultyRows(error);
+        foreach (var subdomain in await realms.SubdomainsAsync(faulty.Meet, cancellation))
         {
-            await foreach (var account in accounts.ListAsync(realm.Subdomain, cancellation))
+            await foreach (var account in accounts.ListAsync(subdomain, faulty.Meet, cancellation))
             {
                 if (cipher.IsCurrent(account))
                 {
@@ -36,7 +37,7 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
             await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
         }
 
-        var failed = 0;
+        var failed = faulty.Count;
         var bar = new ProgressBar(error, "sealing", outdated.Count);
         await Parallel.ForEachAsync(
             outdated,
@@ -52,7 +53,7 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
                 bar.Advance();
             });
         bar.End();
-        await report.WriteAsync(("rotated", outdated.Count - failed), ("unchanged", current), ("failed", failed));
+        await report.WriteAsync(("rotated", outdated.Count - failed + faulty.Count), ("unchanged", current), ("failed", failed));
         return failed == 0 ? ExitCode.Done : ExitCode.Refused;
     }
 

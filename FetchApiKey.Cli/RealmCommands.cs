@@ -5,9 +5,20 @@ using FetchApiKey.Accounts;
 namespace FetchApiKey.Cli;
 
 /// <summary>What a command says of a realm; null leaves a value as it is.</summary>
-public sealed record RealmChange(string? Name, string? Description, string? Icon, string? PublicUrl, bool? IsActive, bool? EmailBackend);
+public sealed record RealmChange(string? Name, string? Description, string? Icon, string? PublicUrl, bool? IsActive, bool? EmailBackend)
+{
+    /// <summary>The columns of what it says.</summary>
+    public IReadOnlyList<string> Columns =>
+    [
+        .. new (string Column, object? Given)[]
+        {
+            (nameof(Realm.Name), Name), (nameof(Realm.Description), Description), (nameof(Realm.Icon), Icon), (nameof(Realm.PublicUrl), PublicUrl),
+            (nameof(Realm.IsActive), IsActive), (nameof(EmailBackend), EmailBackend),
+        }.Where(each => each.Given is not null).Select(each => each.Column),
+    ];
+}
 
-public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirmation confirmation, Report report)
+public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirmation confirmation, Report report, TextWriter error)
 {
     public async Task<int> AddAsync(string subdomain, RealmChange change, CancellationToken cancellation)
     {
@@ -21,9 +32,8 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
             throw new OperatorException($"'{subdomain}' is no subdomain to give away: at that host people reach the root realm.");
         }
 
-        var blank = new Realm(subdomain, subdomain.Length == 0 ? "Zulip" : subdomain, "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
-        var realm = Apply(change, blank);
-        var isTaken = await realms.ReadAsync(subdomain, cancellation) is not null;
+        var realm = Apply(change, Blank(subdomain));
+        var isTaken = await realms.ReadAsync(subdomain, cancellation) is not { Realm: null, Malformed: null };
         if (!isTaken)
         {
             await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
@@ -41,27 +51,39 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
 
     public async Task<int> ListAsync(CancellationToken cancellation)
     {
-        await report.WriteAsync([.. (await realms.ListAsync(cancellation)).Select(Row)]);
-        return ExitCode.Done;
+        var faulty = new FaultyRows(error);
+        await report.WriteAsync([.. (await realms.ListAsync(faulty.Meet, cancellation)).Select(Row)]);
+        return faulty.ExitCode;
     }
 
     public async Task<int> SetAsync(string subdomain, RealmChange change, CancellationToken cancellation)
     {
-        var realm = Apply(change, await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {Name(subdomain)}."));
+        // Only what is given is written, so a row that cannot be read is mended by it where that is what was wrong.
+        var (before, malformed) = await realms.ReadAsync(subdomain, cancellation);
+        if (before is null && malformed is null)
+        {
+            throw new OperatorException($"There is no {Name(subdomain)}.");
+        }
+
+        var ordered = Apply(change, before ?? Blank(subdomain));
         if (change.IsActive == false || change.EmailBackend == false)
         {
             await confirmation.RequireAsync($"Nobody of the {Name(subdomain)} can log in with a password any more.");
         }
 
         await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
-        if (!await realms.ReplaceAsync(realm, cancellation))
+        if (!await realms.OverrideAsync(ordered, change.Columns, cancellation))
         {
-            throw new OperatorException($"Somebody else changed the {Name(subdomain)} just now; look at it and try again.");
+            throw new OperatorException($"There is no {Name(subdomain)} any more.");
         }
 
-        await report.WriteAsync(Row(realm));
+        var (after, left) = await realms.ReadAsync(subdomain, cancellation);
+        await report.WriteAsync(Row(after ?? throw new OperatorException($"The {Name(subdomain)} was changed, and its row cannot be read: {left}.")));
         return ExitCode.Done;
     }
+
+    private static Realm Blank(string subdomain) =>
+        new(subdomain, subdomain.Length == 0 ? "Zulip" : subdomain, "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
 
     /// <summary>How a message speaks of a realm.</summary>
     public static string Name(string subdomain) => subdomain.Length == 0 ? "root realm" : $"realm '{subdomain}'";

@@ -1,4 +1,4 @@
-// users add, list, show, zuliprc, set-password, invite-reset, rotate-key, deactivate, reactivate, unlock and delete.
+// users add, list, show, zuliprc and invite-reset; UserOverrides.cs has the verbs that change an account.
 
 using FetchApiKey.Accounts;
 using FetchApiKey.Attempts;
@@ -8,9 +8,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKey.Cli;
 
-public sealed class UserCommands(
+public sealed partial class UserCommands(
     RealmStore realms, AccountStore accounts, AttemptTable attempts, OperatorActs acts, Settings settings, PasswordPrompt prompt,
-    Confirmation confirmation, Report report, TimeProvider time)
+    Confirmation confirmation, Report report, TextWriter error, TimeProvider time)
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
@@ -23,9 +23,9 @@ public sealed class UserCommands(
     public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
     {
         var email = Parse(emailText);
-        if (userId is < 1 or int.MaxValue)
+        if (userId is < 1 or > Account.MaxUserId)
         {
-            throw new OperatorException($"A user id is a whole number from 1 to {int.MaxValue - 1}.");
+            throw new OperatorException($"A user id is a whole number from 1 to {Account.MaxUserId}.");
         }
 
         await RequireRealmAsync(subdomain, cancellation);
@@ -61,7 +61,8 @@ public sealed class UserCommands(
         await RequireRealmAsync(subdomain, cancellation);
         var page = new List<Account>();
         var isWhole = true;
-        await foreach (var account in accounts.ListAsync(subdomain, cancellation))
+        var faulty = new FaultyRows(error);
+        await foreach (var account in accounts.ListAsync(subdomain, faulty.Meet, cancellation))
         {
             if (page.Count == Page)
             {
@@ -74,7 +75,7 @@ public sealed class UserCommands(
         }
 
         await report.ContinueAsync([.. (isWhole ? page.OrderBy(account => account.UserId) : page.AsEnumerable()).Select(Row)]);
-        return ExitCode.Done;
+        return faulty.ExitCode;
     }
 
     public async Task<int> ShowAsync(string subdomain, string emailText, CancellationToken cancellation)
@@ -88,7 +89,7 @@ public sealed class UserCommands(
     /// <param name="site">The origin to write in it; null for the realm's own.</param>
     public async Task<int> ZuliprcAsync(string subdomain, string emailText, string? site, CancellationToken cancellation)
     {
-        var realm = await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        var realm = await ReadRealmAsync(subdomain, cancellation);
         var account = await FindAsync(subdomain, emailText, cancellation);
         var origin = OriginOf(realm, site, "--site");
         if (_cipher.Open(account, out var apiKey) != Opening.Opened)
@@ -101,22 +102,12 @@ public sealed class UserCommands(
         return ExitCode.Done;
     }
 
-    public async Task<int> SetPasswordAsync(string subdomain, string emailText, CancellationToken cancellation)
-    {
-        var account = await FindAsync(subdomain, emailText, cancellation);
-        var hash = await ReadNewHashAsync(Parse(account.Email));
-        await RecordAsync(account, cancellation);
-        Require(await accounts.SetPasswordHashAsync(account, hash, cancellation));
-        await report.WriteAsync(Row(account));
-        return ExitCode.Done;
-    }
-
     /// <summary>Prints a link by which the person whose account it is can choose a password. It replaces an earlier one.</summary>
     /// <param name="origin">Where the person reaches the realm; null for the realm's own.</param>
     public async Task<int> InviteResetAsync(
         PasswordInvitations invitations, string subdomain, string emailText, TimeSpan lifetime, string? origin, CancellationToken cancellation)
     {
-        var realm = await realms.ReadAsync(subdomain, cancellation) ?? throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
+        var realm = await ReadRealmAsync(subdomain, cancellation);
         var account = await FindAsync(subdomain, emailText, cancellation);
         if (!realm.IsActive || !account.IsActive || !realm.Backends.HasFlag(PasswordBackends.Email))
         {
@@ -130,52 +121,8 @@ public sealed class UserCommands(
         var email = Parse(account.Email);
         var expires = time.GetUtcNow() + lifetime;
         await RecordAsync(account, cancellation);
-        var token = await invitations.IssueAsync(account, email, expires, cancellation);
+        var token = await invitations.IssueAsync(account, email, expires, cancellation) ?? throw Missing(subdomain, email);
         await report.WriteAsync(("email", account.Email), ("expires", expires), ("link", PasswordResetPage.LinkTo(site, token)));
-        return ExitCode.Done;
-    }
-
-    /// <summary>Gives an account another API key, which only a login tells.</summary>
-    public async Task<int> RotateKeyAsync(string subdomain, string emailText, CancellationToken cancellation)
-    {
-        var account = await FindAsync(subdomain, emailText, cancellation);
-        await RecordAsync(account, cancellation);
-        Require(await accounts.SetSealedApiKeyAsync(account, _cipher.Seal(account.Subdomain, account.UserId, Account.NewApiKey()), cancellation));
-        await report.WriteAsync(Row(account));
-        return ExitCode.Done;
-    }
-
-    public async Task<int> SetActiveAsync(string subdomain, string emailText, bool isActive, CancellationToken cancellation)
-    {
-        var account = await FindAsync(subdomain, emailText, cancellation);
-        await RecordAsync(account, cancellation);
-        Require(await accounts.SetActiveAsync(account, isActive, cancellation));
-        await report.WriteAsync(Row(account with { IsActive = isActive }));
-        return ExitCode.Done;
-    }
-
-    /// <summary>Forgets the failed attempts on an address, which need not have an account.</summary>
-    public async Task<int> UnlockAsync(string subdomain, string emailText, CancellationToken cancellation)
-    {
-        await RequireRealmAsync(subdomain, cancellation);
-        var email = Parse(emailText);
-        await acts.RecordAsync(subdomain, email, userId: null, cancellation);
-        await attempts.DeleteAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
-        await report.WriteAsync(("realm", subdomain), ("email", email.Text), ("is_locked", false));
-        return ExitCode.Done;
-    }
-
-    /// <summary>Deletes all that the tables have of a person but the audit trail, which has no name in it.</summary>
-    public async Task<int> DeleteAsync(string subdomain, string emailText, CancellationToken cancellation)
-    {
-        var account = await FindAsync(subdomain, emailText, cancellation);
-        var email = Parse(account.Email);
-        await confirmation.RequireAsync($"User {account.UserId}, {account.Email}, of the {RealmCommands.Name(subdomain)} is deleted with password and API key, for good.");
-        await RecordAsync(account, cancellation);
-        // Before the account, so that a deletion that is cut short is finished by running it again.
-        await attempts.DeleteAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
-        Require(await accounts.DeleteAsync(account, email, cancellation));
-        await report.WriteAsync(("realm", subdomain), ("user_id", account.UserId), ("email", account.Email), ("is_deleted", true));
         return ExitCode.Done;
     }
 
@@ -199,20 +146,39 @@ public sealed class UserCommands(
 
     private async Task RequireRealmAsync(string subdomain, CancellationToken cancellation)
     {
-        if (await realms.ReadAsync(subdomain, cancellation) is null)
+        // A row that cannot be read is a realm all the same, whose accounts are there.
+        if (!(await realms.ReadAsync(subdomain, cancellation)).Exists)
         {
             throw new OperatorException($"There is no {RealmCommands.Name(subdomain)}.");
         }
     }
 
+    private async Task<Realm> ReadRealmAsync(string subdomain, CancellationToken cancellation)
+    {
+        var (realm, malformed) = await realms.ReadAsync(subdomain, cancellation);
+        return realm ?? throw new OperatorException(malformed is null
+            ? $"There is no {RealmCommands.Name(subdomain)}."
+            : $"The row of the {RealmCommands.Name(subdomain)} cannot be read: {malformed}.");
+    }
+
     private async Task<Account> FindAsync(string subdomain, string emailText, CancellationToken cancellation)
     {
         var email = Parse(emailText);
-        var (account, isMalformed) = await accounts.FindAsync(subdomain, email, cancellation);
-        return account ?? throw new OperatorException(isMalformed
-            ? $"The row of {email.Text} in the {RealmCommands.Name(subdomain)} is malformed: partition {Account.PartitionOf(subdomain, email)}."
-            : $"There is no account of {email.Text} in the {RealmCommands.Name(subdomain)}.");
+        var (account, malformed) = await ReadAsync(subdomain, email, cancellation);
+        return account
+            ?? throw new OperatorException($"The row of {email.Text} in the {RealmCommands.Name(subdomain)} cannot be read: {malformed}.");
     }
+
+    /// <summary>The account, or what is wrong with its row.</summary>
+    /// <exception cref="OperatorException">There is neither.</exception>
+    private async Task<AccountReading> ReadAsync(string subdomain, EmailAddress email, CancellationToken cancellation)
+    {
+        var reading = await accounts.FindAsync(subdomain, email, cancellation);
+        return reading is { Account: null, Malformed: null } ? throw Missing(subdomain, email) : reading;
+    }
+
+    private static OperatorException Missing(string subdomain, EmailAddress email) =>
+        new($"There is no account of {email.Text} in the {RealmCommands.Name(subdomain)}.");
 
     /// <summary>By the rule of the page on which people choose one themselves.</summary>
     private async Task<string> ReadNewHashAsync(EmailAddress email)
@@ -225,14 +191,6 @@ public sealed class UserCommands(
 
     public static EmailAddress Parse(string text) =>
         EmailAddress.TryParse(text) ?? throw new OperatorException($"'{text}' is not an e-mail address.");
-
-    private static void Require(bool changed)
-    {
-        if (!changed)
-        {
-            throw new OperatorException("Somebody else changed the account just now; look at it and try again.");
-        }
-    }
 
     private static (string, object)[] Row(Account account) =>
     [

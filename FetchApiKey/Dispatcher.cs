@@ -140,6 +140,18 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
             return Reply.Unavailable;
         }
 
+        if (fault is RealmMalformedException realm)
+        {
+            _log.RowMalformed(realm.Fault);
+            return Reply.Unavailable;
+        }
+
+        if (fault is MissingTablesException missing)
+        {
+            _log.TablesMissing(missing.Message, invocation);
+            return Reply.Unavailable;
+        }
+
         if (fault is HashingGateFullException)
         {
             _log.HashingGateFull(invocation);

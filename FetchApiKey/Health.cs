@@ -25,7 +25,10 @@ public sealed class Health(
 
     private const int SampledAccounts = 3;
 
+    private const int MaxTold = 100;
+
     private readonly Lock _lock = new();
+    private readonly HashSet<RowFault> _told = [];
     private Task<bool>? _look;
     private long _begun;
 
@@ -49,6 +52,15 @@ public sealed class Health(
         }
     }
 
+    /// <summary>Once for each row: who asks whether the endpoint is ready asks every few seconds. Looks come one after the other.</summary>
+    private void Tell(RowFault fault)
+    {
+        if (_told.Count < MaxTold && _told.Add(fault))
+        {
+            log.RowMalformed(fault);
+        }
+    }
+
     private async Task<bool> IsReadyAsync()
     {
         using var limit = new CancellationTokenSource(Limit, time);
@@ -57,7 +69,7 @@ public sealed class Health(
             var answers = Task.WhenAll(directories.Select(directory => directory.AnswersAsync(limit.Token)));
             await tables.CheckNowAsync(limit.Token);
             // Several, since one whose seal was damaged says nothing about the keys.
-            var some = await accounts.SomeAsync(SampledAccounts, limit.Token);
+            var some = await accounts.SomeAsync(SampledAccounts, Tell, limit.Token);
             if ((await answers).Contains(false))
             {
                 log.NotReady("a directory does not answer");

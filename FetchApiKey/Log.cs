@@ -1,5 +1,6 @@
 // Every event the process logs. None carries a password, a key, a hash, a query string or a typed user name.
 
+using FetchApiKey.Accounts;
 using FetchApiKey.Argon2;
 using Microsoft.Extensions.Logging;
 
@@ -7,8 +8,15 @@ namespace FetchApiKey;
 
 internal static partial class Log
 {
-    [LoggerMessage(1, LogLevel.Error, "The account row of partition {Partition} is malformed; its logins are refused")]
-    public static partial void AccountRowMalformed(this ILogger log, string partition);
+    /// <summary>A row of an account or of a link: who asks for it is refused. A row of a realm: that realm is not served.</summary>
+    public static void RowMalformed(this ILogger log, RowFault fault) =>
+        log.RowMalformed(fault.Table, fault.Partition, fault.Row, fault.Column, fault.Problem);
+
+    [LoggerMessage(1, LogLevel.Error, "A stored row cannot be used: table {Table}, partition '{Partition}', row '{Row}', column {Column} {Problem}")]
+    private static partial void RowMalformed(this ILogger log, string table, string partition, string row, string column, string problem);
+
+    [LoggerMessage(13, LogLevel.Error, "{Missing} Logins get 503 until then (invocation {Invocation})")]
+    public static partial void TablesMissing(this ILogger log, string missing, string invocation);
 
     [LoggerMessage(2, LogLevel.Error, "The password hash of user {UserId} in realm '{Subdomain}' was refused ({Reason}); nobody can log in with it")]
     public static partial void StoredHashRefused(this ILogger log, int userId, string subdomain, string reason);
@@ -49,8 +57,8 @@ internal static partial class Log
     [LoggerMessage(41, LogLevel.Warning, "An attempt that its client gave up could not be counted against the address ({Fault})")]
     public static partial void AbandonedAttemptNotCounted(this ILogger log, string fault);
 
-    [LoggerMessage(47, LogLevel.Error, "The row '{Key}' of the attempts table cannot be read; its logins are answered 503 until the row is deleted or a day old. Delete it with 'users unlock'")]
-    public static partial void AttemptRecordUnreadable(this ILogger log, string key);
+    [LoggerMessage(47, LogLevel.Error, "Attempts cannot be judged: table {Table}, partition '{Key}', column {Column} {Problem}. Logins get 503 until the row is deleted ('users unlock') or a day old")]
+    public static partial void AttemptRecordUnreadable(this ILogger log, string table, string key, string column, string problem);
 
     [LoggerMessage(42, LogLevel.Error, "Clients show no address of their own: all share one limit of {Limit} failures. See ClientAddress__header in the README")]
     public static partial void ClientAddressesShared(this ILogger log, int limit);

@@ -167,14 +167,14 @@ public sealed class Login(
     /// <param name="email">Null for what is no address, and so nobody's.</param>
     public async Task<LoginResult> AdmitAsync(Realm realm, EmailAddress? email, CancellationToken cancellation)
     {
-        var (account, isMalformed) = email is null ? default : await accounts.FindAsync(realm.Subdomain, email, cancellation);
-        if (isMalformed)
+        var (account, malformed) = email is null ? default : await accounts.FindAsync(realm.Subdomain, email, cancellation);
+        if (malformed is not null)
         {
-            log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email!));
+            log.RowMalformed(malformed);
         }
 
         var result = account is not null ? RefuseDeactivated(realm, account) ?? GiveKey(account)
-            : new LoginResult(isMalformed ? LoginOutcome.AccountMalformed : LoginOutcome.UnknownUser, null);
+            : new LoginResult(malformed is not null ? LoginOutcome.AccountMalformed : LoginOutcome.UnknownUser, null);
         return new LoginResult(result.Outcome, account) { ApiKey = result.ApiKey, IsVouchedFor = true };
     }
 

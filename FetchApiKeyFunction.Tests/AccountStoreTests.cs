@@ -78,7 +78,7 @@ public sealed class AccountStoreTests : IAsyncLifetime
 
         Assert.True(await _accounts.SetPasswordHashAsync(first, "!new", CancellationToken.None));
         Assert.False(await _accounts.SetPasswordHashAsync(second, "!stale", CancellationToken.None));
-        Assert.False(await _accounts.SetActiveAsync(second, false, CancellationToken.None));
+        Assert.False(await _accounts.SetSealedApiKeyAsync(second, "stale", CancellationToken.None));
 
         var stored = await FindAsync("a@b.com");
         Assert.Equal(("!new", true), (stored.PasswordHash, stored.IsActive));
@@ -118,9 +118,8 @@ public sealed class AccountStoreTests : IAsyncLifetime
         await changer.AddAsync(new Realm("", "Before", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
         Assert.Equal("Before", (await reader.FindAsync("", CancellationToken.None))?.Name);
 
-        var realm = (await changer.ReadAsync("", CancellationToken.None))!;
-        Assert.True(await changer.ReplaceAsync(realm with { Name = "After" }, CancellationToken.None));
-        Assert.False(await changer.ReplaceAsync(realm with { Name = "Stale" }, CancellationToken.None));
+        var realm = (await changer.ReadAsync("", CancellationToken.None)).Realm!;
+        Assert.True(await changer.OverrideAsync(realm with { Name = "After" }, ["Name"], CancellationToken.None));
         time.Advance(TimeSpan.FromSeconds(29));
         Assert.Equal("Before", (await reader.FindAsync("", CancellationToken.None))?.Name);
 
@@ -138,7 +137,7 @@ public sealed class AccountStoreTests : IAsyncLifetime
     private async Task<List<Account>> ListAsync(string subdomain)
     {
         var accounts = new List<Account>();
-        await foreach (var account in _accounts.ListAsync(subdomain, CancellationToken.None))
+        await foreach (var account in _accounts.ListAsync(subdomain, fault => Assert.Fail($"{fault}"), CancellationToken.None))
         {
             accounts.Add(account);
         }

@@ -168,8 +168,8 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
         Assert.Equal(ExitCode.Done, await CodeOfAsync("realms add", tables.TablePrefix));
         await opened.Audit.DeleteAsync();
 
-        Assert.Equal(ExitCode.Unavailable, await CodeOfAsync("realms add acme", tables.TablePrefix));
-        Assert.Null(await new RealmStore(opened, TimeSpan.Zero, TimeProvider.System).ReadAsync("acme", CancellationToken.None));
+        Assert.Equal(ExitCode.BadSettings, await CodeOfAsync("realms add acme", tables.TablePrefix));
+        Assert.False((await new RealmStore(opened, TimeSpan.Zero, TimeProvider.System).ReadAsync("acme", CancellationToken.None)).Exists);
     }
 
     [Fact]

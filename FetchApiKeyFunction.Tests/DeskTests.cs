@@ -137,7 +137,7 @@ public sealed class DeskTests : IAsyncLifetime
 
         var rows = Rows(result);
         Assert.Equal(
-            ["settings", "server settings", "storage", "tables", "clock", "keys", "realms", "stored hashes", "client addresses", "hashing", "telemetry"],
+            ["settings", "server settings", "storage", "tables", "clock", "keys", "realms", "stored hashes", "stored rows", "client addresses", "hashing", "telemetry"],
             rows.Select(row => row.Check));
         Assert.All(rows, row => Assert.Equal("ok", row.Result));
         Assert.Equal((ExitCode.Done, ""), (result.Code, result.Error));
@@ -191,6 +191,39 @@ public sealed class DeskTests : IAsyncLifetime
         Assert.Equal("storage", Assert.Single(Rows(result), row => row.Result == "failed").Check);
         Assert.Contains(Rows(result), row => row.Check == "hashing");
         Assert.DoesNotContain("AccountKey", result.Output + result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_table_that_fails_after_the_first_checks_fails_those_that_need_it_and_the_report_is_whole()
+    {
+        var (proxy, connection) = await FaultProxy.StartAsync();
+        await using var _ = proxy;
+        proxy.Meets = request => request.Path.Value!.Contains("accounts", StringComparison.Ordinal);
+        proxy.Fault = StorageFault.Unavailable;
+
+        var result = await OperatorDesk.RunAsync("doctor --json", null, OperatorDesk.Environment(connection, _desk.TablePrefix));
+
+        Assert.Equal(ExitCode.Refused, result.Code);
+        Assert.Equal(["keys", "stored hashes", "stored rows"], Rows(result).Where(row => row.Result == "failed").Select(row => row.Check));
+        Assert.Equal("telemetry", Rows(result)[^1].Check);
+    }
+
+    [Fact]
+    public async Task A_check_that_throws_costs_its_own_line_and_quotes_nothing()
+    {
+        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings, new BrokenClock());
+
+        Assert.Equal(ExitCode.Refused, result.Code);
+        var failed = Rows(result).Where(row => row.Result == "failed").ToList();
+        Assert.Contains("clock", failed.Select(row => row.Check));
+        Assert.All(failed, row => Assert.Contains("the check could not be made: InvalidOperationException", row.Seen, StringComparison.Ordinal));
+        Assert.DoesNotContain("s3cr3t", result.Output, StringComparison.Ordinal);
+        Assert.Equal("telemetry", Rows(result)[^1].Check);
+    }
+
+    private sealed class BrokenClock : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => throw new InvalidOperationException("s3cr3t");
     }
 
     [Theory]

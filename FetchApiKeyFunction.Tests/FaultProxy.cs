@@ -26,6 +26,9 @@ public enum StorageFault
 
     /// <summary>Changes are carried out, and the connection breaks before the answer; reads go well.</summary>
     LostAcknowledgement,
+
+    /// <summary>As Azure answers for some time after a table was deleted.</summary>
+    TableBeingDeleted,
 }
 
 internal sealed class FaultProxy : IAsyncDisposable
@@ -86,6 +89,11 @@ internal sealed class FaultProxy : IAsyncDisposable
                 return;
             case StorageFault.Throttled or StorageFault.Unavailable:
                 context.Response.StatusCode = fault == StorageFault.Throttled ? 429 : 503;
+                return;
+            case StorageFault.TableBeingDeleted:
+                context.Response.StatusCode = 409;
+                context.Response.ContentType = "application/json";
+                await context.Response.WriteAsync("""{"odata.error":{"code":"TableBeingDeleted","message":{"lang":"en-US","value":"The specified table is being deleted."}}}""");
                 return;
         }
 

@@ -167,6 +167,8 @@ public sealed class TransferTests : IAsyncLifetime
         Assert.DoesNotContain("sound", (await _desk.RunAsync("realms list")).Output, StringComparison.Ordinal);
     }
 
+    private static void Unexpected(RowFault fault) => Assert.Fail($"{fault}");
+
     // ---- Many accounts ----
 
     [Fact]
@@ -178,7 +180,7 @@ public sealed class TransferTests : IAsyncLifetime
         using (var import = StartProcess("users", "import", File1))
         {
             // Kills it at work, wherever that is: some accounts are there, some only claimed, most neither.
-            while (!(await listing.SomeAsync(1000, CancellationToken.None)).Skip(100).Any())
+            while (!(await listing.SomeAsync(1000, Unexpected, CancellationToken.None)).Skip(100).Any())
             {
                 Assert.False(import.HasExited, import.Output);
                 await Task.Delay(20);
@@ -191,7 +193,7 @@ public sealed class TransferTests : IAsyncLifetime
         var second = await _desk.RunAsync($"users import {File1} --json");
         var third = await _desk.RunAsync($"users import {File1} --json");
         var ids = new List<int>();
-        await foreach (var account in listing.ListAsync("", CancellationToken.None))
+        await foreach (var account in listing.ListAsync("", Unexpected, CancellationToken.None))
         {
             ids.Add(account.UserId);
         }
@@ -218,7 +220,7 @@ public sealed class TransferTests : IAsyncLifetime
         Assert.Equal([Addition.Added, Addition.UserIdTaken, Addition.Added, Addition.EmailTaken], first);
         // The same rows again, as after a lost acknowledgement.
         Assert.Equal(first, second);
-        Assert.Equal([1, 2, 3], (await accounts.SomeAsync(10, CancellationToken.None)).Select(account => account.UserId).Order());
+        Assert.Equal([1, 2, 3], (await accounts.SomeAsync(10, Unexpected, CancellationToken.None)).Select(account => account.UserId).Order());
     }
 
     [Fact]

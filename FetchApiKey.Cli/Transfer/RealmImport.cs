@@ -14,7 +14,7 @@ public sealed class RealmImport(RealmStore realms, OperatorActs acts)
 
     public async Task<int> RunAsync(RecordFile file, Report report, TextWriter error, CancellationToken cancellation)
     {
-        var stored = (await realms.ListAsync(cancellation)).ToDictionary(realm => realm.Subdomain, StringComparer.Ordinal);
+        var stored = (await realms.ListAsync(new FaultyRows(error).Meet, cancellation)).ToDictionary(realm => realm.Subdomain, StringComparer.Ordinal);
         var lines = new Dictionary<string, int>(StringComparer.Ordinal);
         var fresh = new List<Realm>();
         var (faults, unchanged) = (0, 0);
@@ -28,7 +28,7 @@ public sealed class RealmImport(RealmStore realms, OperatorActs acts)
             else if (realm is not null && stored.TryGetValue(realm.Subdomain, out var there))
             {
                 unchanged++;
-                fault = realm == there with { ETag = default } ? null : $"there is a {RealmCommands.Name(realm.Subdomain)} already, which differs";
+                fault = realm == there ? null : $"there is a {RealmCommands.Name(realm.Subdomain)} already, which differs";
             }
             else if (realm is not null)
             {

@@ -19,7 +19,8 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
     /// <param name="only">The subdomain of one realm; null for all.</param>
     public async Task<int> RunAsync(string path, string? only, TextWriter output, Report report, TextWriter error, CancellationToken cancellation)
     {
-        var subdomains = (await realms.ListAsync(cancellation)).Select(realm => realm.Subdomain).Where(each => only is null || each == only).ToList();
+        var faulty = new FaultyRows(error);
+        var subdomains = (await realms.SubdomainsAsync(faulty.Meet, cancellation)).Where(each => only is null || each == only).ToList();
         if (only is not null && subdomains.Count == 0)
         {
             throw new OperatorException($"There is no {RealmCommands.Name(only)}.");
@@ -27,14 +28,14 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
 
         if (path == RecordFile.StandardInput)
         {
-            return await WriteAsync(subdomains, output, error, cancellation) is (_, 0) ? ExitCode.Done : ExitCode.Refused;
+            return await WriteAsync(subdomains, faulty, output, error, cancellation) is (_, 0) ? ExitCode.Done : ExitCode.Refused;
         }
 
         await using var file = new PrivateFile(path);
         int exported, failed;
         await using (var writer = new StreamWriter(file.Stream, leaveOpen: true) { NewLine = "\n" })
         {
-            (exported, failed) = await WriteAsync(subdomains, writer, error, cancellation);
+            (exported, failed) = await WriteAsync(subdomains, faulty, writer, error, cancellation);
         }
 
         await report.WriteAsync(("file", await file.FinishAsync()), ("exported", exported), ("failed", failed));
@@ -42,13 +43,13 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
     }
 
     private async Task<(int Exported, int Failed)> WriteAsync(
-        IReadOnlyList<string> subdomains, TextWriter writer, TextWriter error, CancellationToken cancellation)
+        IReadOnlyList<string> subdomains, FaultyRows faulty, TextWriter writer, TextWriter error, CancellationToken cancellation)
     {
         var (exported, failed) = (0, 0);
         foreach (var subdomain in subdomains)
         {
             await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
-            await foreach (var account in accounts.ListAsync(subdomain, cancellation))
+            await foreach (var account in accounts.ListAsync(subdomain, faulty.Meet, cancellation))
             {
                 if (cipher.Open(account, out var apiKey) == Opening.Opened)
                 {
@@ -63,7 +64,7 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
             }
         }
 
-        return (exported, failed);
+        return (exported, failed + faulty.Count);
     }
 
     private static string Line(Account account, string apiKey)

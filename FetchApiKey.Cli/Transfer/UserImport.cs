@@ -43,12 +43,12 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
 
     public async Task<int> RunAsync(RecordFile file, bool skipInvalid, Report report, TextWriter error, CancellationToken cancellation)
     {
-        var known = await realms.ListAsync(cancellation);
-        var judged = new Judged([.. known.Select(realm => realm.Subdomain)]);
+        var stored = new FaultyRows(error);
+        var judged = new Judged(await realms.SubdomainsAsync(stored.Meet, cancellation));
         var faults = await JudgeAsync(file, judged, error, cancellation);
         foreach (var subdomain in judged.Subdomains)
         {
-            await CompareAsync(judged, subdomain, cancellation);
+            await CompareAsync(judged, subdomain, stored, cancellation);
         }
 
         foreach (var (number, standing) in judged.All)
@@ -169,9 +169,9 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
 
     // ---- Judging it beside what is stored ----
 
-    private async Task CompareAsync(Judged judged, string subdomain, CancellationToken cancellation)
+    private async Task CompareAsync(Judged judged, string subdomain, FaultyRows stored, CancellationToken cancellation)
     {
-        await foreach (var account in accounts.ListAsync(subdomain, cancellation))
+        await foreach (var account in accounts.ListAsync(subdomain, stored.Meet, cancellation))
         {
             if (EmailAddress.TryParse(account.Email) is { } email)
             {
@@ -261,7 +261,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
             {
                 return await accounts.AddAllAsync(batch, cancellation);
             }
-            catch (Exception fault) when (tries < Patience && AccountTables.IsUnavailability(fault) && !cancellation.IsCancellationRequested)
+            catch (Exception fault) when (tries < Patience && AccountTables.IsUnavailability(fault) && fault is not MissingTablesException && !cancellation.IsCancellationRequested)
             {
                 await Task.Delay(TimeSpan.FromSeconds(1 << tries), time, cancellation);
             }

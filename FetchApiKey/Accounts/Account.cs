@@ -15,7 +15,7 @@ namespace FetchApiKey.Accounts;
 /// one that all accounts share, since Azurite looks through every row of a name at each call.
 /// </summary>
 /// <param name="Subdomain">Of its realm.</param>
-/// <param name="UserId">1 and more, unique in the realm.</param>
+/// <param name="UserId">1 to <see cref="MaxUserId"/>, unique in the realm.</param>
 /// <param name="Email">The delivery address in the case in which it was given.</param>
 /// <param name="PasswordHash">One of the formats of <see cref="Passwords.StoredHash"/>.</param>
 /// <param name="SealedApiKey">32 of A-Z, a-z, 0-9, in the form that <see cref="ApiKeyCipher"/> gives them.</param>
@@ -40,6 +40,11 @@ public sealed partial record Account(
     public const int Administrator = 200;
     public const int Member = 400;
     public const int Guest = 600;
+
+    /// <summary>The last user id: one less than the greatest number, which the claims of ids are counted down from.</summary>
+    public const int MaxUserId = int.MaxValue - 1;
+
+    internal static readonly string[] Columns = ["UserId", "Email", "PasswordHash", "ApiKey", "IsActive", "Role", "Created", "FullName"];
 
     /// <summary>As a directory has it; empty where nobody said.</summary>
     public string FullName { get; init; } = "";
@@ -68,19 +73,33 @@ public sealed partial record Account(
     public static string PartitionOf(string subdomain, string canonicalName) =>
         $"{subdomain}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(canonicalName)))}";
 
-    /// <summary>Null for a row that lacks what a login needs.</summary>
-    public static Account? From(string subdomain, TableEntity row) =>
-        row.GetString("Email") is { } email
-        && row.GetString("PasswordHash") is { } hash
-        && row.GetString("ApiKey") is { } apiKey
-        && row.GetInt32("UserId") is { } userId
-            ? new Account(subdomain, userId, email, hash, apiKey, row.GetBoolean("IsActive") ?? false,
-                row.GetInt32("Role") ?? Member, row.GetDateTimeOffset("Created") ?? DateTimeOffset.MinValue)
-            {
-                ETag = row.ETag,
-                FullName = row.GetString("FullName") ?? "",
-            }
-            : null;
+    /// <summary>Null for a row that has a fault; a row that was moved to another address's key must not open that address's door.</summary>
+    public static Account? From(string subdomain, StoredRow row)
+    {
+        var account = new Account(
+            subdomain, row.Number("UserId", 1, MaxUserId), row.Text("Email"), row.Text("PasswordHash"), row.Text("ApiKey"), row.Flag("IsActive"),
+            row.Number("Role", Owner, Guest), row.Time("Created"))
+        {
+            ETag = row.ETag,
+            FullName = row.TextIfAny("FullName"),
+        };
+        if (!Roles.Values.Contains(account.Role))
+        {
+            row.Refuse("Role", "is no role");
+        }
+
+        if (row.Row != row.Partition)
+        {
+            row.Refuse("RowKey", "is not that of an account");
+        }
+
+        if (EmailAddress.TryParse(account.Email) is not { } email || PartitionOf(subdomain, email) != row.Partition)
+        {
+            row.Refuse("Email", "does not belong to the row");
+        }
+
+        return row.Fault is null ? account : null;
+    }
 
     public TableEntity ToRow(EmailAddress email)
     {

@@ -5,6 +5,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Azure;
 using Azure.Data.Tables;
+using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Accounts;
 
@@ -68,12 +69,15 @@ public sealed record PasswordInvitation(string SecretDigest, string PasswordDige
     public static string DigestOf(Account account) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(account.PasswordHash)));
 }
 
-public sealed class PasswordInvitations(AccountTables tables)
+/// <param name="log">Null where invitations are only made.</param>
+public sealed class PasswordInvitations(AccountTables tables, ILogger<PasswordInvitations>? log = null)
 {
+    private static readonly string[] Columns = ["SecretDigest", "PasswordDigest", "Expires"];
+
     private readonly AccountStore _accounts = new(tables);
 
-    /// <summary>Makes an invitation, in the place of an earlier one.</summary>
-    public async Task<InvitationToken> IssueAsync(Account account, EmailAddress email, DateTimeOffset expires, CancellationToken cancellation)
+    /// <summary>Makes an invitation, in the place of an earlier one. Null when there is no such account by now.</summary>
+    public async Task<InvitationToken?> IssueAsync(Account account, EmailAddress email, DateTimeOffset expires, CancellationToken cancellation)
     {
         var token = InvitationToken.New(account.Subdomain, email);
         var row = new TableEntity(Account.PartitionOf(account.Subdomain, email), PasswordInvitation.Row)
@@ -82,8 +86,15 @@ public sealed class PasswordInvitations(AccountTables tables)
             ["PasswordDigest"] = PasswordInvitation.DigestOf(account),
             ["Expires"] = expires,
         };
-        await tables.Accounts.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellation);
-        return token;
+        using var written = await tables.Accounts.UpsertEntityAsync(row, TableUpdateMode.Replace, cancellation);
+        // A deletion takes the link away last; one that was quicker than this is seen here. So no link is left of a deleted account.
+        if (await _accounts.FindAsync(account.Subdomain, email, cancellation) is not { Account: null, Malformed: null })
+        {
+            return token;
+        }
+
+        using var withdrawn = await tables.Accounts.DeleteEntityAsync(row.PartitionKey, row.RowKey, cancellationToken: cancellation);
+        return null;
     }
 
     /// <summary>The invitation and the account that a token names. Two point reads side by side, whatever there is and whatever the token's secret.</summary>
@@ -91,10 +102,16 @@ public sealed class PasswordInvitations(AccountTables tables)
     {
         var partition = token.PartitionIn(subdomain);
         var reading = _accounts.FindAsync(subdomain, partition, cancellation);
-        var row = tables.Accounts.GetEntityIfExistsAsync<TableEntity>(partition, PasswordInvitation.Row, cancellationToken: cancellation);
+        var row = tables.Accounts.ReadRowAsync(partition, PasswordInvitation.Row, Columns, cancellation);
         await Task.WhenAll(reading, row);
-        var (account, found) = ((await reading).Account, await row);
-        return (found is { HasValue: true, Value: { } value } ? From(value) : null, account);
+        var ((account, malformed), (found, _)) = (await reading, await row);
+        var invitation = found is null ? null : From(found);
+        foreach (var fault in new[] { malformed, found?.Fault }.OfType<RowFault>())
+        {
+            log?.RowMalformed(fault);
+        }
+
+        return (invitation, account);
     }
 
     /// <summary>
@@ -107,7 +124,7 @@ public sealed class PasswordInvitations(AccountTables tables)
         var partition = token.PartitionIn(account.Subdomain);
         try
         {
-            await tables.Accounts.SubmitTransactionAsync(
+            await tables.Accounts.SubmitAsync(
                 [
                     new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(partition, PasswordInvitation.Row), invitation.ETag),
                     new TableTransactionAction(
@@ -123,7 +140,7 @@ public sealed class PasswordInvitations(AccountTables tables)
                 return true;
             }
 
-            if (fault is RequestFailedException { Status: 412 or 404, ErrorCode: not "TableNotFound" })
+            if (fault is RequestFailedException refusal && refusal.IsOvertaken())
             {
                 return false;
             }
@@ -132,8 +149,9 @@ public sealed class PasswordInvitations(AccountTables tables)
         }
     }
 
-    private static PasswordInvitation? From(TableEntity row) =>
-        row.GetString("SecretDigest") is { } secret && row.GetString("PasswordDigest") is { } password && row.GetDateTimeOffset("Expires") is { } expires
-            ? new PasswordInvitation(secret, password, expires) { ETag = row.ETag }
-            : null;
+    private static PasswordInvitation? From(StoredRow row)
+    {
+        var invitation = new PasswordInvitation(row.Text("SecretDigest"), row.Text("PasswordDigest"), row.Time("Expires")) { ETag = row.ETag };
+        return row.Fault is null ? invitation : null;
+    }
 }

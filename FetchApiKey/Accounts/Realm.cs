@@ -1,7 +1,6 @@
 // An organisation: its rows in the realms table, and the rule for a subdomain.
 
 using System.Text.RegularExpressions;
-using Azure;
 using Azure.Data.Tables;
 
 namespace FetchApiKey.Accounts;
@@ -30,8 +29,7 @@ public sealed partial record Realm(
     /// <summary>A subdomain that stands for the root realm, unless there is a realm of that name from before.</summary>
     public const string RootAlias = "www";
 
-    /// <summary>Of the row that was read; what a change is conditional on.</summary>
-    public ETag ETag { get; init; }
+    internal static readonly string[] Columns = ["Name", "Description", "Icon", "PublicUrl", "IsActive", "EmailBackend"];
 
     public static bool IsSubdomain(string text) => text.Length == 0 || Label().IsMatch(text);
 
@@ -63,17 +61,28 @@ public sealed partial record Realm(
 
     public static string RowKey(string subdomain) => subdomain + ".";
 
-    public static Realm From(TableEntity row) => new(
-        row.RowKey[..^1],
-        row.GetString("Name") ?? "",
-        row.GetString("Description") ?? "",
-        row.GetString("Icon") ?? "",
-        row.GetString("PublicUrl") is { Length: > 0 } url ? url : null,
-        row.GetBoolean("IsActive") ?? false,
-        row.GetBoolean("EmailBackend") == true ? PasswordBackends.Email : PasswordBackends.None)
+    /// <summary>The subdomain that a row is of; null where its name is that of no realm.</summary>
+    internal static string? SubdomainOf(StoredRow row) => row.Row is [.., '.'] && IsSubdomain(row.Row[..^1]) ? row.Row[..^1] : null;
+
+    /// <summary>Null for a row that has a fault.</summary>
+    internal static Realm? From(StoredRow row)
     {
-        ETag = row.ETag,
-    };
+        var url = row.Text("PublicUrl");
+        var realm = new Realm(
+            SubdomainOf(row) ?? "", row.Text("Name"), row.Text("Description"), row.Text("Icon"), url.Length > 0 ? url : null, row.Flag("IsActive"),
+            row.Flag("EmailBackend") ? PasswordBackends.Email : PasswordBackends.None);
+        if (SubdomainOf(row) is null)
+        {
+            row.Refuse("RowKey", "is no subdomain and a full stop");
+        }
+
+        if (url.Length > 0 && OriginOf(url) is null)
+        {
+            row.Refuse("PublicUrl", "is no origin");
+        }
+
+        return row.Fault is null ? realm : null;
+    }
 
     public TableEntity ToRow() => new(Partition, RowKey(Subdomain))
     {

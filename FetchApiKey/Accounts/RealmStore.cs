@@ -5,6 +5,20 @@ using Azure.Data.Tables;
 
 namespace FetchApiKey.Accounts;
 
+/// <summary>What stands at a subdomain.</summary>
+/// <param name="Realm">Null when there is no row, or one that cannot be used.</param>
+/// <param name="Malformed">What is wrong with the row that stands there.</param>
+public readonly record struct RealmReading(Realm? Realm, RowFault? Malformed)
+{
+    public bool Exists => Realm is not null || Malformed is not null;
+}
+
+/// <summary>The realm that was asked for cannot be served, since its row cannot be read. Other realms are.</summary>
+public sealed class RealmMalformedException(RowFault fault) : Exception("The row of a realm cannot be read.")
+{
+    public RowFault Fault { get; } = fault;
+}
+
 /// <summary>The realms of the deployment, few enough to be read whole: one query serves every host, known or not.</summary>
 public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvider time)
 {
@@ -14,29 +28,62 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
 
     /// <summary>A realm as it was at most the configured time ago; null when there is none of that subdomain.</summary>
     /// <exception cref="RequestFailedException">Storage is away and the snapshot too old: nothing is served from it.</exception>
+    /// <exception cref="RealmMalformedException">Its row cannot be read.</exception>
     public async Task<Realm?> FindAsync(string subdomain, CancellationToken cancellation)
     {
         var snapshot = Fresh() ?? await RefreshAsync().WaitAsync(cancellation);
-        return snapshot.Realms.GetValueOrDefault(subdomain);
+        var (realm, malformed) = snapshot.Realms.GetValueOrDefault(subdomain);
+        return malformed is null ? realm : throw new RealmMalformedException(malformed);
     }
 
     /// <summary>Every realm, as it is now, in the order of subdomains.</summary>
-    public async Task<IReadOnlyList<Realm>> ListAsync(CancellationToken cancellation)
+    /// <param name="meets">Told of each row that cannot be read.</param>
+    public async Task<IReadOnlyList<Realm>> ListAsync(Action<RowFault> meets, CancellationToken cancellation)
     {
         var realms = new List<Realm>();
-        await foreach (var row in tables.Realms.QueryAsync<TableEntity>($"PartitionKey eq '{Realm.Partition}'", cancellationToken: cancellation))
+        await foreach (var (_, reading) in ReadRowsAsync(cancellation))
         {
-            realms.Add(Realm.From(row));
+            if (reading.Malformed is { } fault)
+            {
+                meets(fault);
+            }
+            else
+            {
+                realms.Add(reading.Realm!);
+            }
         }
 
         return realms;
     }
 
-    /// <summary>One realm, as it is now.</summary>
-    public async Task<Realm?> ReadAsync(string subdomain, CancellationToken cancellation)
+    /// <summary>
+    /// The subdomains of every realm, of those too whose row cannot be read otherwise: their accounts are there all the same.
+    /// </summary>
+    /// <param name="meets">Told of each row that cannot be read.</param>
+    public async Task<IReadOnlyList<string>> SubdomainsAsync(Action<RowFault> meets, CancellationToken cancellation)
     {
-        var row = await tables.Realms.GetEntityIfExistsAsync<TableEntity>(Realm.Partition, Realm.RowKey(subdomain), cancellationToken: cancellation);
-        return row.HasValue ? Realm.From(row.Value!) : null;
+        var subdomains = new List<string>();
+        await foreach (var (subdomain, reading) in ReadRowsAsync(cancellation))
+        {
+            if (reading.Malformed is { } fault)
+            {
+                meets(fault);
+            }
+
+            if (subdomain is not null)
+            {
+                subdomains.Add(subdomain);
+            }
+        }
+
+        return subdomains;
+    }
+
+    /// <summary>One realm, as it is now.</summary>
+    public async Task<RealmReading> ReadAsync(string subdomain, CancellationToken cancellation)
+    {
+        var (row, _) = await tables.Realms.ReadRowAsync(Realm.Partition, Realm.RowKey(subdomain), Realm.Columns, cancellation);
+        return row is null ? default : new RealmReading(Realm.From(row), row.Fault);
     }
 
     /// <summary>False when the subdomain is taken, by a realm that is not just like this one.</summary>
@@ -44,17 +91,17 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
     {
         try
         {
-            await tables.Realms.AddEntityAsync(realm.ToRow(), cancellation);
+            using var answer = await tables.Realms.AddEntityAsync(realm.ToRow(), cancellation);
             return true;
         }
         catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            if (await StandsAsync(realm))
+            if (await StandsAsync(realm.ToRow()))
             {
                 return true;
             }
 
-            if (fault is RequestFailedException { Status: 409 })
+            if (fault is RequestFailedException refusal && refusal.IsTaken())
             {
                 return false;
             }
@@ -63,22 +110,33 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
         }
     }
 
-    /// <summary>False when somebody else changed the realm since it was read.</summary>
-    public async Task<bool> ReplaceAsync(Realm realm, CancellationToken cancellation)
+    /// <summary>
+    /// Writes these columns of a realm and no others, whatever stands there: of two operators who change different things, both have
+    /// what they ordered.
+    /// </summary>
+    /// <returns>False when there is no such realm.</returns>
+    public async Task<bool> OverrideAsync(Realm realm, IReadOnlyList<string> columns, CancellationToken cancellation)
     {
+        var whole = realm.ToRow();
+        var change = new TableEntity(whole.PartitionKey, whole.RowKey);
+        foreach (var column in columns)
+        {
+            change[column] = whole[column];
+        }
+
         try
         {
-            await tables.Realms.UpdateEntityAsync(realm.ToRow(), realm.ETag, TableUpdateMode.Merge, cancellation);
+            using var answer = await tables.Realms.UpdateEntityAsync(change, ETag.All, TableUpdateMode.Merge, cancellation);
             return true;
         }
         catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            if (await StandsAsync(realm))
+            if (await StandsAsync(change))
             {
                 return true;
             }
 
-            if (fault is RequestFailedException { Status: 412 })
+            if (fault is RequestFailedException refusal && refusal.IsGone())
             {
                 return false;
             }
@@ -87,9 +145,9 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
         }
     }
 
-    /// <summary>Whether the realm is stored as it was to be, by a try whose acknowledgement was lost.</summary>
-    private Task<bool> StandsAsync(Realm realm) => tables.Realms.WasCarriedOutAsync(
-        Realm.Partition, Realm.RowKey(realm.Subdomain), row => realm.ToRow().All(cell => row.Has(cell.Key, cell.Value)));
+    /// <summary>Whether all of this is stored, by a try whose acknowledgement was lost.</summary>
+    private Task<bool> StandsAsync(TableEntity written) => tables.Realms.WasCarriedOutAsync(
+        written.PartitionKey, written.RowKey, row => written.All(cell => row.Has(cell.Key, cell.Value)));
 
     private Snapshot? Fresh() => _snapshot is { } snapshot && time.GetElapsedTime(snapshot.Taken) < maxAge ? snapshot : null;
 
@@ -107,11 +165,36 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
         var taken = time.GetTimestamp();
         // Side by side; what was read counts only if the check was passed, whose word on what is missing comes first.
         var check = tables.CheckAsync(CancellationToken.None);
-        var reading = ListAsync(CancellationToken.None);
+        var reading = ReadSnapshotAsync();
         await Task.WhenAll(check, reading);
-        var realms = await reading;
-        return _snapshot = new Snapshot(taken, realms.ToDictionary(realm => realm.Subdomain, StringComparer.Ordinal));
+        return _snapshot = new Snapshot(taken, await reading);
     }
 
-    private sealed record Snapshot(long Taken, Dictionary<string, Realm> Realms);
+    private async Task<Dictionary<string, RealmReading>> ReadSnapshotAsync()
+    {
+        var realms = new Dictionary<string, RealmReading>(StringComparer.Ordinal);
+        await foreach (var (subdomain, reading) in ReadRowsAsync(CancellationToken.None))
+        {
+            if (subdomain is not null)
+            {
+                realms[subdomain] = reading;
+            }
+        }
+
+        return realms;
+    }
+
+    /// <summary>Every row, with the subdomain that it is of; null for a row that is no realm's.</summary>
+    private async IAsyncEnumerable<(string? Subdomain, RealmReading Reading)> ReadRowsAsync(
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
+    {
+        await foreach (var row in tables.Realms.ReadRowsAsync(
+            $"PartitionKey eq '{Realm.Partition}'", perPage: null, Realm.Columns, cancellation))
+        {
+            var realm = Realm.From(row);
+            yield return (Realm.SubdomainOf(row), new RealmReading(realm, row.Fault));
+        }
+    }
+
+    private sealed record Snapshot(long Taken, Dictionary<string, RealmReading> Realms);
 }

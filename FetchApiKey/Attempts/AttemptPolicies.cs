@@ -11,7 +11,7 @@ internal sealed class AttemptPolicies(AttemptSettings settings, bool isOnAzure, 
     private readonly AttemptPolicy _sharedAddress = OfAddress(settings.PerSharedAddress, settings);
     private bool _hasWarned;
 
-    public AttemptPolicy Name { get; } = new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
+    public AttemptPolicy Name { get; } = LoginAttempts.NamePolicyOf(settings);
 
     public AttemptPolicy For(ClientAddress address)
     {

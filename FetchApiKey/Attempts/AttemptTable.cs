@@ -1,5 +1,6 @@
 // Rows of the attempts table: read, and changed only if they are still what was read.
 
+using System.Collections.Immutable;
 using System.Globalization;
 using Azure;
 using Azure.Data.Tables;
@@ -30,8 +31,11 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
     private const string Format = "~2";
 
     private const string Column = "Failures";
+    private static readonly string[] Columns = [Column];
+
+    /// <summary>How far the clocks of the store's machines, and what an instance makes of them, may be apart.</summary>
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(10);
     private const string SweepKey = "sweep";
-    private const string TableMissing = "TableNotFound";
 
     /// <summary>Well-formed, and older than the service: no row has it.</summary>
     private static readonly ETag NoRowHasIt = new("W/\"datetime'2000-01-01T00%3A00%3A00.0000000Z'\"");
@@ -45,26 +49,24 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
     /// <exception cref="RequestFailedException">The store is away, or the table is.</exception>
     public async Task<(StoredAttempts Stored, DateTimeOffset Now)> ReadAsync(string key, AttemptPolicy policy, CancellationToken cancellation)
     {
-        var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(key, key + Format, cancellationToken: cancellation);
-        var now = Observe(row.GetRawResponse());
-        if (!row.HasValue)
+        var (row, answer) = await tables.Attempts.ReadRowAsync(key, key + Format, Columns, cancellation);
+        var now = Observe(answer);
+        if (row is null)
         {
-            RequireTable(row.GetRawResponse());
             return (StoredAttempts.None, now);
         }
 
-        var value = row.Value!;
-        if (value.TryGetValue(Column, out var column) && column is byte[] bytes && AttemptRecord.TryRead(bytes, policy.IdBytes) is { } record)
+        if (RecordOf(row, policy.IdBytes, now) is { } record)
         {
-            return (new StoredAttempts(record, value.ETag), now);
+            return (new StoredAttempts(record, row.ETag), now);
         }
 
-        if (value.Timestamp <= now - policy.Memory)
+        if (row.Timestamp <= now - policy.Memory)
         {
-            return (new StoredAttempts(AttemptRecord.Empty, value.ETag), now);
+            return (new StoredAttempts(AttemptRecord.Empty, row.ETag), now);
         }
 
-        log.AttemptRecordUnreadable(key);
+        log.AttemptRecordUnreadable(row.Fault!.Table, key, row.Fault.Column, row.Fault.Problem);
         throw new AttemptRecordUnreadableException();
     }
 
@@ -82,7 +84,6 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
             {
                 using var deletion = await tables.Attempts.DeleteEntityAsync(key, key + Format, read.ETag ?? NoRowHasIt, cancellation);
                 Observe(deletion);
-                RequireTable(deletion);
                 var isGone = deletion.Status == 404;
                 return isGone == read.ETag is null ? StoredAttempts.None : null;
             }
@@ -94,7 +95,7 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
             Observe(answer);
             return new StoredAttempts(next, answer.Headers.ETag);
         }
-        catch (RequestFailedException fault) when (fault.Status is 412 or 409 || (fault.Status == 404 && fault.ErrorCode != TableMissing))
+        catch (RequestFailedException fault) when (fault.IsTaken() || fault.IsOvertaken())
         {
             return null;
         }
@@ -104,14 +105,51 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
     public async Task DeleteAsync(string key, CancellationToken cancellation)
     {
         using var answer = await tables.Attempts.DeleteEntityAsync(key, key + Format, cancellationToken: cancellation);
-        RequireTable(answer);
+    }
+
+    /// <summary>Clears a name's short window as a right login does, whatever is written meanwhile; what counts for the day stays.</summary>
+    /// <exception cref="AttemptRecordUnreadableException">A row stands there, is no record, and is not out of date.</exception>
+    public async Task ClearAsync(string key, AttemptPolicy policy, CancellationToken cancellation)
+    {
+        ImmutableHashSet<ulong>? found = null;
+        while (true)
+        {
+            var (stored, now) = await ReadAsync(key, policy, cancellation);
+            // Later failures stay.
+            found ??= stored.Record.Uncleared;
+            if (!stored.Record.Failures.Any(failure => !failure.IsCleared && found.Contains(failure.Id))
+                || await CommitAsync(key, stored, stored.Record.WithCleared(found, policy, now), policy, cancellation) is not null)
+            {
+                return;
+            }
+        }
+    }
+
+    /// <summary>What is wrong with the first rows of the table.</summary>
+    public async Task<IReadOnlyList<RowFault>> FaultsAsync(int count, CancellationToken cancellation)
+    {
+        var faults = new List<RowFault>();
+        await foreach (var row in tables.Attempts.ReadRowsAsync(filter: null, count, Columns, cancellation))
+        {
+            if (row.Row.EndsWith(Format, StringComparison.Ordinal))
+            {
+                _ = RecordOf(row, IdBytesOf(row.Partition), time.GetUtcNow());
+                faults.AddRange(row.Fault is { } fault ? [fault] : []);
+            }
+
+            if (--count == 0)
+            {
+                break;
+            }
+        }
+
+        return faults;
     }
 
     /// <summary>Whether this instance is to sweep now: it has taken the day's turn, which one instance gets.</summary>
     public async Task<bool> TakeSweepAsync(CancellationToken cancellation)
     {
         var turn = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(SweepKey, SweepKey, cancellationToken: cancellation);
-        RequireTable(turn.GetRawResponse());
         var now = Observe(turn.GetRawResponse());
         if (turn.HasValue && turn.Value!.Timestamp > now - AttemptPolicy.Day)
         {
@@ -126,7 +164,7 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
                 : await tables.Attempts.AddEntityAsync(row, cancellation);
             return true;
         }
-        catch (RequestFailedException fault) when (fault.Status is 412 or 409)
+        catch (RequestFailedException fault) when (fault.IsTaken() || fault.IsOvertaken())
         {
             return false;
         }
@@ -155,16 +193,22 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
         return swept;
     }
 
-    /// <summary>The client library takes every 404 for a row that is not there.</summary>
-    private static void RequireTable(Response answer)
+    /// <summary>
+    /// Null, and the row has a fault, where it is no record. A failure that is still to come would close the name for years.
+    /// </summary>
+    private static AttemptRecord? RecordOf(StoredRow row, int idBytes, DateTimeOffset now)
     {
-        if (answer.Status == 404
-            && ((answer.Headers.TryGetValue("x-ms-error-code", out var code) && code == TableMissing)
-                || answer.Content?.ToString().Contains(TableMissing, StringComparison.Ordinal) == true))
+        var record = AttemptRecord.TryRead(row.Bytes(Column), idBytes);
+        if (record is null || record.Failures.Any(failure => failure.Time > now + ClockTolerance))
         {
-            throw new RequestFailedException(answer);
+            row.Refuse(Column, "is no record of failures");
         }
+
+        return row.Fault is null ? record : null;
     }
+
+    /// <summary>As <see cref="LoginAttempts"/> has them: an address's ids are short.</summary>
+    private static int IdBytesOf(string key) => key.StartsWith('@') ? sizeof(uint) : sizeof(ulong);
 
     private DateTimeOffset Observe(Response answer) => _clock.Observe(
         answer.Headers.Date ?? throw new RequestFailedException(answer.Status, "The store's answer has no date."));

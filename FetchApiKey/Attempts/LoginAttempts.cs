@@ -27,6 +27,10 @@ public sealed class LoginAttempts(
     private readonly AttemptPolicies _policies = new(settings, isOnAzure, log);
     private readonly AbandonedAttempts _abandoned = new(time, log);
 
+    /// <summary>How many failures a name may have.</summary>
+    public static AttemptPolicy NamePolicyOf(AttemptSettings settings) =>
+        new(settings.PerAccount, settings.Window, settings.PerAccountDaily, IsClearedBySuccess: true);
+
     /// <summary>The key of a name's bucket: one a realm and canonical address, whether there is such an account or not.</summary>
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
 

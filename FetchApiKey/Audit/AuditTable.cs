@@ -34,6 +34,7 @@ public sealed record AuditQuery(DateTimeOffset From, DateTimeOffset To)
 public sealed class AuditTable(AccountTables tables)
 {
     private const string Shards = "abcdefghijklmnop";
+    private static readonly string[] Columns = ["Time", "Kind", "Outcome", "Realm", "UserId", "Account", "Client", "Actor", "Invocation"];
 
     /// <summary>What Table Storage takes in one transaction.</summary>
     public const int MaxBatch = 100;
@@ -71,7 +72,7 @@ public sealed class AuditTable(AccountTables tables)
     {
         try
         {
-            await tables.Audit.SubmitTransactionAsync(rows.Select(row => new TableTransactionAction(TableTransactionActionType.Add, row)), cancellation);
+            await tables.Audit.SubmitAsync(rows.Select(row => new TableTransactionAction(TableTransactionActionType.Add, row)), cancellation);
         }
         catch (RequestFailedException fault) when (fault.ErrorCode == TableErrorCode.EntityAlreadyExists)
         {
@@ -122,7 +123,7 @@ public sealed class AuditTable(AccountTables tables)
 
             filter += query.UserId is { } userId ? string.Create(CultureInfo.InvariantCulture, $" and UserId eq {userId}") : "";
             filter += AnyOf("Account", query.Accounts) + AnyOf("Client", query.Clients);
-            await foreach (var row in tables.Audit.QueryAsync<TableEntity>(filter, cancellationToken: cancellation))
+            await foreach (var row in tables.Audit.ReadRowsAsync(filter, perPage: null, Columns, cancellation))
             {
                 yield return From(row);
             }
@@ -153,9 +154,9 @@ public sealed class AuditTable(AccountTables tables)
         var count = batch.Count;
         try
         {
-            await tables.Audit.SubmitTransactionAsync(batch.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, row, ETag.All)), cancellation);
+            await tables.Audit.SubmitAsync(batch.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, row, ETag.All)), cancellation);
         }
-        catch (RequestFailedException fault) when (fault.Status == 404 && fault.ErrorCode != "TableNotFound")
+        catch (RequestFailedException fault) when (fault.IsGone())
         {
             // Another instance is at it.
             count = 0;
@@ -169,7 +170,7 @@ public sealed class AuditTable(AccountTables tables)
     {
         var events = new List<SecurityEvent>();
         var filter = TableClient.CreateQueryFilter($"PartitionKey eq {partition}");
-        await foreach (var row in tables.Audit.QueryAsync<TableEntity>(filter, maxPerPage: Math.Min(count, 1000), cancellationToken: cancellation))
+        await foreach (var row in tables.Audit.ReadRowsAsync(filter, Math.Min(count, 1000), Columns, cancellation))
         {
             events.Add(From(row));
             if (events.Count == count)
@@ -192,16 +193,13 @@ public sealed class AuditTable(AccountTables tables)
         }
     }
 
-    private static SecurityEvent From(TableEntity row) => new(
-        row.GetDateTimeOffset("Time") ?? DateTimeOffset.MinValue,
-        row.GetString("Kind") ?? "",
-        row.GetString("Outcome") ?? "",
-        row.GetString("Realm") ?? "",
-        row.GetInt32("UserId"),
-        row.GetString("Account") ?? "",
-        row.GetString("Client") ?? "",
-        row.GetString("Actor") ?? "",
-        row.GetString("Invocation") ?? "");
+    private static SecurityEvent From(StoredRow row)
+    {
+        var happened = new SecurityEvent(
+            row.Time("Time"), row.Text("Kind"), row.Text("Outcome"), row.Text("Realm"), row.NumberIfAny("UserId", 0, Account.MaxUserId),
+            row.TextIfAny("Account"), row.TextIfAny("Client"), row.TextIfAny("Actor"), row.TextIfAny("Invocation"));
+        return row.Fault is null ? happened : happened with { Malformed = row.Fault };
+    }
 
     private static string Partition(DateTime day, char shard) => $"{Day(day)}.{shard}";
 

@@ -1,5 +1,7 @@
 // What the audit trail is made of.
 
+using FetchApiKey.Accounts;
+
 namespace FetchApiKey.Audit;
 
 /// <summary>Kinds of events; the names are what `audit search --kind` takes.</summary>
@@ -55,4 +57,7 @@ public sealed record SecurityEvent(
 {
     /// <summary>The outcome of an event that takes back the one before it, which was stored first and then came to nothing.</summary>
     public const string NotDone = "not_done";
+
+    /// <summary>What is wrong with the row that it was read from; what the row does not tell is then empty. Null where nothing is.</summary>
+    public RowFault? Malformed { get; init; }
 }

@@ -11,10 +11,10 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, T
 {
     public async Task<BackendVerdict> CheckAsync(PasswordCheck check, CancellationToken cancellation)
     {
-        var (account, isMalformed) = await check.Reading;
-        if (isMalformed)
+        var (account, malformed) = await check.Reading;
+        if (malformed is not null)
         {
-            log.AccountRowMalformed(Account.PartitionOf(check.Realm.Subdomain, check.Name.Email!));
+            log.RowMalformed(malformed);
         }
 
         var (verdict, refused) = await hasher.VerifyAsync(
@@ -26,7 +26,7 @@ public sealed class EmailBackend(AccountStore accounts, PasswordHasher hasher, T
 
         if (account is null || verdict == PasswordVerdict.Wrong)
         {
-            return new BackendVerdict(CauseOf(account, isMalformed, refused), account);
+            return new BackendVerdict(CauseOf(account, malformed is not null, refused), account);
         }
 
         var right = new BackendVerdict(Login.RefuseDeactivated(check.Realm, account)?.Outcome ?? LoginOutcome.LoggedIn, account);

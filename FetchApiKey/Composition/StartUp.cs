@@ -42,7 +42,8 @@ public sealed class StartUp(
         catch (Exception fault) when (!stopping.IsCancellationRequested)
         {
             Fault = fault;
-            lifetime.StopApplication();
+            // A stop before the host has started would make its start fail, and hide this fault behind that.
+            lifetime.ApplicationStarted.Register(lifetime.StopApplication);
         }
         finally
         {

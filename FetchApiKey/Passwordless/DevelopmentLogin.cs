@@ -4,6 +4,7 @@ using FetchApiKey.Accounts;
 using FetchApiKey.Attempts;
 using FetchApiKey.Audit;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Passwordless;
 
@@ -25,7 +26,7 @@ public enum DevelopmentLoginMode
 /// is nothing to guess.
 /// </summary>
 public sealed class DevelopmentLogin(
-    RealmStore realms, AccountStore accounts, Login login, LoginEvents events, Settings settings)
+    RealmStore realms, AccountStore accounts, Login login, LoginEvents events, Settings settings, ILogger<DevelopmentLogin> log)
 {
     private static readonly Reply BackendOff = Reply.BadRequest("DevAuthBackend not enabled.");
 
@@ -84,10 +85,10 @@ public sealed class DevelopmentLogin(
         }
 
         var (admins, users) = (new List<(string Email, string Url)>(), new List<(string Email, string Url)>());
-        foreach (var realm in await realms.ListAsync(cancellation))
+        foreach (var realm in await realms.ListAsync(log.RowMalformed, cancellation))
         {
             var url = realm.PublicUrl ?? request.Origin.OfRealm(realm.Subdomain, addressed).ToString();
-            await foreach (var account in accounts.ListAsync(realm.Subdomain, cancellation))
+            await foreach (var account in accounts.ListAsync(realm.Subdomain, log.RowMalformed, cancellation))
             {
                 if (account.IsActive)
                 {

@@ -85,13 +85,13 @@ public sealed class KeyRegeneration
 
     private async Task<LoginResult> JudgeAsync(Realm realm, EmailAddress email, string givenKey, EndpointRequest request)
     {
-        var (account, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, request.Lifetime.Deadline);
-        if (isMalformed)
+        var (account, malformed) = await _accounts.FindAsync(realm.Subdomain, email, request.Lifetime.Deadline);
+        if (malformed is not null)
         {
-            _log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
+            _log.RowMalformed(malformed);
         }
 
-        return Judge(realm, account, isMalformed, givenKey)
+        return Judge(realm, account, malformed is not null, givenKey)
             ?? new LoginResult(LoginOutcome.ApiKeyChanged, account) { Consequence = cancelled => ChangeAsync(realm, email, account!, givenKey, request, cancelled) };
     }
 
@@ -133,7 +133,7 @@ public sealed class KeyRegeneration
         var written = _cipher.Seal(account.Subdomain, account.UserId, newKey);
         while (!await _accounts.SetSealedApiKeyAsync(account, written, cancellation))
         {
-            var (current, isMalformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
+            var (current, malformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);
             if (current?.SealedApiKey == written)
             {
                 // The write was carried out, and its acknowledgement lost.
@@ -141,7 +141,7 @@ public sealed class KeyRegeneration
                 break;
             }
 
-            if (Judge(realm, current, isMalformed, givenKey) is { } refused)
+            if (Judge(realm, current, malformed is not null, givenKey) is { } refused)
             {
                 _events.NotDone(stored);
                 return refused;

@@ -35,7 +35,7 @@ internal sealed class StorageCallPolicy(TimeProvider time) : HttpPipelinePolicy
         throw new NotSupportedException("Storage is called asynchronously.");
 
     /// <summary>The table of a path such as /accounts(PartitionKey='...'), without the keys that follow it.</summary>
-    private static string TableOf(string path)
+    internal static string TableOf(string path)
     {
         var end = path.AsSpan().IndexOf('(');
         var resource = end < 0 ? path.AsSpan() : path.AsSpan(0, end);

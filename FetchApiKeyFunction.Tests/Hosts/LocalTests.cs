@@ -40,7 +40,7 @@ public sealed class LocalTests
 
         // At once: an Azurite whose command was killed may still be saving.
         using var second = await StartAsync("--data", data.Path);
-        Assert.NotNull(await Realms(second).ReadAsync(Marker, CancellationToken.None));
+        Assert.NotNull((await Realms(second).ReadAsync(Marker, CancellationToken.None)).Realm);
     }
 
     [Fact]

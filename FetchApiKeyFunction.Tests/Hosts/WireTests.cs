@@ -65,7 +65,7 @@ public sealed partial class WireTests(EveryHost hosts, ITestOutputHelper output)
         var reset = await organisation.FindAsync(WireCases.ResetEmail);
         var token = await new PasswordInvitations(organisation.Tables).IssueAsync(
             reset, EmailAddress.TryParse(reset.Email)!, TimeProvider.System.GetUtcNow().AddHours(1), CancellationToken.None);
-        var secrets = new WireSecrets(WireCases.Basic(WireCases.ChangingEmail, key), token.Reveal());
+        var secrets = new WireSecrets(WireCases.Basic(WireCases.ChangingEmail, key), token!.Reveal());
         var answers = new List<string>();
         using var client = new HttpClient();
         foreach (var wireCase in WireCases.All(secrets))

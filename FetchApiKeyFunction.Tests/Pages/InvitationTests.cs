@@ -97,7 +97,7 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
 
         var result = await RunAsync("users invite-reset iago@zulip.com", tables.TablePrefix);
 
-        Assert.Equal((ExitCode.Unavailable, ""), (result.Code, result.Output));
+        Assert.Equal((ExitCode.BadSettings, ""), (result.Code, result.Output));
         var row = await opened.Accounts.GetEntityIfExistsAsync<TableEntity>(
             Account.PartitionOf("", EmailAddress.TryParse("iago@zulip.com")!), PasswordInvitation.Row);
         Assert.False(row.HasValue);

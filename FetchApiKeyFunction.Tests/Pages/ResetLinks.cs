@@ -25,7 +25,7 @@ internal static class ResetLinks
     {
         var token = await new PasswordInvitations(organisation.Tables).IssueAsync(
             account, EmailAddress.TryParse(account.Email)!, TimeProvider.System.GetUtcNow() + (lifetime ?? TimeSpan.FromHours(24)), CancellationToken.None);
-        return token.Reveal();
+        return token!.Reveal();
     }
 
     public static Task<Answer> OpenAsync(this TestServer server, string token, string host = RootHost) =>

@@ -100,7 +100,7 @@ public sealed class LdapBackend(
             return new BackendVerdict(LoginOutcome.DirectoryEmailInvalid, null);
         }
 
-        var (account, isMalformed) = await accounts.FindAsync(realm.Subdomain, email, cancellation);
+        var (account, malformed) = await accounts.FindAsync(realm.Subdomain, email, cancellation);
         if (!HasAccess(realm, entry, matchesFilter))
         {
             return new BackendVerdict(LoginOutcome.DirectoryAccessDenied, account);
@@ -111,9 +111,9 @@ public sealed class LdapBackend(
             return new BackendVerdict(LoginOutcome.DirectoryDisabled, account);
         }
 
-        if (isMalformed)
+        if (malformed is not null)
         {
-            log.AccountRowMalformed(Account.PartitionOf(realm.Subdomain, email));
+            log.RowMalformed(malformed);
             return new BackendVerdict(LoginOutcome.AccountMalformed, null);
         }
 

@@ -1,0 +1,81 @@
+// What the store means when it refuses: a row that is not there is another matter than a table that is not there.
+
+using Azure;
+using Azure.Core;
+using Azure.Core.Pipeline;
+using Azure.Data.Tables;
+using FetchApiKey.Telemetry;
+
+namespace FetchApiKey.Accounts;
+
+/// <summary>
+/// Makes a fault of every answer that says that the table is away. The client library hides a missing table behind "no such row",
+/// and behind a deletion that went well; a table that is being deleted refuses with 409, as a row does that is there already.
+/// </summary>
+internal sealed class MissingTablePolicy : HttpPipelinePolicy
+{
+    public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
+    {
+        await ProcessNextAsync(message, pipeline);
+        if (message is { HasResponse: true, Response: { Status: 404 or 409 } answer } && TableOf(message) is { } table)
+        {
+            if (Says(answer, TableRefusals.NotFound))
+            {
+                throw new MissingTablesException([table]);
+            }
+
+            if (Says(answer, TableRefusals.BeingDeleted))
+            {
+                throw TableRefusals.TableBeingDeleted(table);
+            }
+        }
+    }
+
+    public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) =>
+        throw new NotSupportedException("Storage is called asynchronously.");
+
+    /// <summary>Null for what concerns tables themselves, not their rows, and for transactions, which do not name their table.</summary>
+    private static string? TableOf(HttpMessage message) =>
+        StorageCallPolicy.TableOf(message.Request.Uri.Path) is var name && name is "Tables" or "$batch" ? null : name;
+
+    /// <summary>In a header, or in the body alone.</summary>
+    private static bool Says(Response answer, string code) =>
+        (answer.Headers.TryGetValue("x-ms-error-code", out var given) && given == code)
+        || (answer.ContentStream is MemoryStream && answer.Content.ToString().Contains($"\"{code}\"", StringComparison.Ordinal));
+}
+
+internal static class TableRefusals
+{
+    public const string NotFound = "TableNotFound";
+    public const string BeingDeleted = "TableBeingDeleted";
+
+    /// <summary>The row is there already.</summary>
+    public static bool IsTaken(this RequestFailedException fault) => fault.Status == 409 && !fault.IsOfTable();
+
+    /// <summary>The row is not there.</summary>
+    public static bool IsGone(this RequestFailedException fault) => fault.Status == 404 && !fault.IsOfTable();
+
+    /// <summary>The row is not the one that was read: it changed, or is gone.</summary>
+    public static bool IsOvertaken(this RequestFailedException fault) => fault.Status == 412 || fault.IsGone();
+
+    /// <summary>Several changes of one partition, all or none.</summary>
+    /// <exception cref="MissingTablesException">Inside the answer to a transaction, where the policy does not look.</exception>
+    public static async Task<Response<IReadOnlyList<Response>>> SubmitAsync(
+        this TableClient table, IEnumerable<TableTransactionAction> actions, CancellationToken cancellation)
+    {
+        try
+        {
+            return await table.SubmitTransactionAsync(actions, cancellation);
+        }
+        catch (RequestFailedException fault) when (fault.IsOfTable())
+        {
+            throw fault.ErrorCode == NotFound ? new MissingTablesException([table.Name]) : TableBeingDeleted(table.Name);
+        }
+    }
+
+    /// <summary>It is away for now, whatever its status says: nobody is to take it for a row that is taken.</summary>
+    public static RequestFailedException TableBeingDeleted(string table) =>
+        new(503, $"The table {table} is being deleted.", BeingDeleted, innerException: null);
+
+    private static bool IsOfTable(this RequestFailedException fault) => fault.ErrorCode is NotFound or BeingDeleted;
+}

@@ -180,22 +180,21 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
     }
 
     [PackageFact]
-    public async Task A_fault_is_logged_by_its_type_and_place()
+    public async Task A_stored_row_that_cannot_be_read_is_logged_by_its_place()
     {
         var storage = await SharedAzurite.NewStorageAsync();
         var tables = AccountTables.Open(storage);
         await tables.CreateAsync(CancellationToken.None);
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
-        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["IsActive"] = "neither" });
+        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["Name"] = 7L });
         var (run, server) = await ServeAsync(("TablePrefix", storage.TablePrefix));
         using var process = run;
         await using var endpoint = server;
 
         var answer = await server.LogInAsync("iago@zulip.com", "abcd1234", "acme.zulip.example.com");
 
-        Assert.Equal(500, answer.Status);
-        await run.WaitForAsync("A request failed: ");
-        Assert.Matches(@"InvalidOperationException.*TableEntity\.\w+", run.Output);
+        Assert.Equal(503, answer.Status);
+        await run.WaitForAsync($"table {tables.Realms.Name}, partition 'realm', row 'acme.', column Name is of the type Int64");
     }
 
     private async Task<(ProcessRun Run, TestServer Server)> ServeAsync(params (string Name, string Value)[] more)

@@ -101,9 +101,9 @@ public sealed class JwtSettings
     /// <summary>Null, with a fault, for what is no key or does not fit every algorithm.</summary>
     private static SecurityKey? ReadKey(SettingsReader section, List<string> algorithms)
     {
-        var (key, fault) = section.Text("key") switch
+        var (key, fault) = section.Secret("key")?.Trim() switch
         {
-            null => (null, "must hold the key that tokens are signed with"),
+            null or "" => (null, "must hold the key that tokens are signed with"),
             { } pem when pem.StartsWith(PemPrefix, StringComparison.Ordinal) =>
                 PublicKey(pem.Replace("\\n", "\n", StringComparison.Ordinal), algorithms),
             { } secret => Secret(secret, algorithms),

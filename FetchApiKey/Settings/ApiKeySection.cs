@@ -12,17 +12,19 @@ internal static class ApiKeySection
     {
         var section = settings.Section("ApiKeys");
         var writeWith = section.Text("writeWith")?.ToLowerInvariant();
+        var ids = section.Section("keys").Sections().Select(key => key.Id.ToLowerInvariant()).ToList();
         var keys = ReadKeys(section.Section("keys"));
-        if (keys.Count == 0)
+        if (ids.Count == 0)
         {
             section.Fault(
-                "keys__ID", "must hold a key that API keys are sealed with, under an ID of your choice; 'keys generate' makes one");
+                "keys__ID",
+                "must hold the key that API keys are sealed with, under an ID of your choice; for a new deployment 'keys generate' makes one");
         }
-        else if (writeWith is null && keys.Count > 1)
+        else if (writeWith is null && ids.Count > 1)
         {
             section.Fault("writeWith", "must name one of the keys, since there are several");
         }
-        else if (writeWith is not null && !keys.ContainsKey(writeWith))
+        else if (writeWith is not null && !ids.Contains(writeWith))
         {
             section.Fault("writeWith", "names no key of ApiKeys__keys");
         }
@@ -41,13 +43,16 @@ internal static class ApiKeySection
             {
                 section.Fault(id, $"its id must be up to {MaxIdLength} letters and digits");
             }
-            else if (Convert.TryFromBase64String(section.Raw(id) ?? "", key, out var length) && length == ApiKeySettings.KeyBytes)
+            else if (Convert.TryFromBase64String(section.Secret(id) ?? "", key, out var length) && length == ApiKeySettings.KeyBytes)
             {
                 keys.Add(id.ToLowerInvariant(), key[..length]);
             }
             else
             {
-                section.Fault(id, $"must be base64 of {ApiKeySettings.KeyBytes} bytes; 'keys generate' makes one");
+                section.Fault(
+                    id,
+                    $"must be base64 of {ApiKeySettings.KeyBytes} bytes: put the key back that stored API keys are sealed with; "
+                    + "only for a new deployment 'keys generate' makes one");
             }
         }
 

@@ -95,6 +95,7 @@ public sealed record Settings
         }
 
         RemovedSettings.Refuse(reader);
+        reader.RefusePlaceholders();
         return reader.Faults.Count == 0 ? settings : throw new InvalidSettingsException(reader.Faults);
     }
 

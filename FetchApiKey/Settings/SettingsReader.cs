@@ -15,15 +15,17 @@ internal sealed class SettingsReader
     private readonly IConfiguration _configuration;
     private readonly string _prefix;
     private readonly List<string> _faults;
+    private readonly Dictionary<string, string> _placeholders;
     private readonly List<string> _known = [];
 
     public SettingsReader(IConfiguration configuration)
-        : this(configuration, "", "", [])
+        : this(configuration, "", "", [], new(StringComparer.OrdinalIgnoreCase))
     {
     }
 
-    private SettingsReader(IConfiguration configuration, string id, string prefix, List<string> faults) =>
-        (_configuration, Id, _prefix, _faults) = (configuration, id, prefix, faults);
+    private SettingsReader(
+        IConfiguration configuration, string id, string prefix, List<string> faults, Dictionary<string, string> placeholders) =>
+        (_configuration, Id, _prefix, _faults, _placeholders) = (configuration, id, prefix, faults, placeholders);
 
     /// <summary>The last part of a section's name; empty for all settings.</summary>
     public string Id { get; }
@@ -34,7 +36,7 @@ internal sealed class SettingsReader
     public SettingsReader Section(string name)
     {
         Know(name);
-        return new SettingsReader(_configuration.GetSection(name), name, $"{_prefix}{name}__", _faults);
+        return new SettingsReader(_configuration.GetSection(name), name, $"{_prefix}{name}__", _faults, _placeholders);
     }
 
     /// <summary>The sections in this one, under names of an operator's choice.</summary>
@@ -51,6 +53,21 @@ internal sealed class SettingsReader
     {
         Know(name);
         return _configuration[name];
+    }
+
+    /// <summary>
+    /// The same of a secret. One that is a placeholder is a fault, and the only one of its variable: see <see cref="RefusePlaceholders"/>.
+    /// </summary>
+    /// <param name="hasParts">Whether it is of parts, NAME=VALUE.</param>
+    public string? Secret(string name, bool hasParts = false)
+    {
+        var secret = Raw(name);
+        if (secret is not null && Placeholders.FaultOfSecret(secret, hasParts) is { } fault)
+        {
+            _placeholders[$"{_prefix}{name}"] = fault;
+        }
+
+        return secret;
     }
 
     public string Required(string name, string what)
@@ -151,6 +168,27 @@ internal sealed class SettingsReader
                 Fault(child, $"there is no such setting{(_known.Count == 0 ? "" : $"; {_prefix} takes {string.Join(", ", _known)}")}");
             }
         }
+    }
+
+    /// <summary>
+    /// To be called of all settings, when they were read. What else was found wrong with a placeholder says nothing, and would
+    /// send an operator the wrong way.
+    /// </summary>
+    public void RefusePlaceholders()
+    {
+        var own = _configuration.GetChildren()
+            .Where(child => _known.Contains(child.Key, StringComparer.OrdinalIgnoreCase))
+            .SelectMany(child => child.AsEnumerable());
+        foreach (var (path, value) in own)
+        {
+            if (value is not null && Placeholders.FaultOfReference(value) is { } fault)
+            {
+                _placeholders[path.Replace(":", "__", StringComparison.Ordinal)] = fault;
+            }
+        }
+
+        _faults.RemoveAll(fault => _placeholders.ContainsKey(fault[..fault.IndexOf(": ", StringComparison.Ordinal)]));
+        _faults.AddRange(_placeholders.Select(each => $"{each.Key}: {each.Value}"));
     }
 
     public void Fault(string name, string what) => _faults.Add($"{_prefix}{name}: {what}");

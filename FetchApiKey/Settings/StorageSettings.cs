@@ -26,7 +26,7 @@ public sealed class StorageSettings
 
     internal static StorageSettings Read(SettingsReader settings, bool answersRequests)
     {
-        var connection = settings.Text(Section);
+        var connection = settings.Secret(Section, hasParts: true)?.Trim() is { Length: > 0 } text ? text : null;
         var account = settings.Section(Section);
         var uriText = account.Text("tableServiceUri");
         if (connection is null == uriText is null)

@@ -7,11 +7,13 @@ namespace FetchApiKey;
 internal static class TelemetrySection
 {
     private const string Connection = "APPLICATIONINSIGHTS_CONNECTION_STRING";
+    private const string OtlpHeaders = "OTEL_EXPORTER_OTLP_HEADERS";
     private const string Authentication = "APPLICATIONINSIGHTS_AUTHENTICATION_STRING";
 
     public static TelemetrySettings Read(SettingsReader settings)
     {
-        var insights = settings.Text(Connection);
+        var insights = settings.Secret(Connection, hasParts: true)?.Trim() is { Length: > 0 } text ? text : null;
+        settings.Secret(OtlpHeaders, hasParts: true);
         if (insights is not null && (!Parts(insights).TryGetValue("InstrumentationKey", out var key) || !Guid.TryParse(key, out _)))
         {
             settings.Fault(Connection, "is not a connection string of Application Insights");

@@ -135,7 +135,7 @@ internal sealed class LdapSection
 
     private (string Dn, string Password) ReadBind()
     {
-        var (dn, password) = (_section.Text("bindDn") ?? "", _section.Raw("bindPassword") ?? "");
+        var (dn, password) = (_section.Text("bindDn") ?? "", _section.Secret("bindPassword") ?? "");
         if (dn.Length == 0 != (password.Length == 0) || password.Contains('\0', StringComparison.Ordinal))
         {
             _section.Fault("bindPassword", "bindDn and bindPassword go together; without both, searches are anonymous");

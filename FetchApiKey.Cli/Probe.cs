@@ -22,6 +22,9 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
     /// <summary>Reserved by RFC 2606, so never an endpoint's own.</summary>
     private const string ForeignHost = "probe.invalid";
 
+    /// <summary>Several times that of any answer of the contract.</summary>
+    private const int MaxDepth = 16;
+
     /// <summary>Clients refuse a lower one.</summary>
     private const int LeastFeatureLevel = 277;
 
@@ -191,70 +194,60 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
             throw new ProbeFailedException($"{Quote(answer)} instead of 200");
         }
 
-        try
+        if (JsonMembers.Read(answer.Body, MaxDepth, out var fault) is not { } settings)
         {
-            using var json = JsonDocument.Parse(answer.Body);
-            var faults = SettingsFaults(json.RootElement).Concat(HeaderFaults(answer)).ToList();
-            var seen = Told(answer, $"200, {Field("realm_uri")}, feature level {Field("zulip_feature_level")}");
-            return faults is [] ? seen : throw new ProbeFailedException($"{seen}: {string.Join("; ", faults)}");
+            throw new ProbeFailedException($"{Quote(answer)}: {fault}");
+        }
 
-            string Field(string name) => json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty(name, out var value) ? Printable(value.ToString()) : $"no {name}";
-        }
-        catch (JsonException)
-        {
-            throw new ProbeFailedException($"{Quote(answer)}: not JSON");
-        }
+        var faults = SettingsFaults(settings).Concat(HeaderFaults(answer)).ToList();
+        var realm = settings.Text("realm_uri") is { } uri ? Printable(uri) : "no realm_uri";
+        var level = settings.Number("zulip_feature_level")?.ToString(CultureInfo.InvariantCulture) ?? "of no number";
+        var seen = Told(answer, $"200, {realm}, feature level {level}");
+        return faults is [] ? seen : throw new ProbeFailedException($"{seen}: {string.Join("; ", faults)}");
     }
 
-    private IEnumerable<string> SettingsFaults(JsonElement settings)
+    private IEnumerable<string> SettingsFaults(JsonMembers settings)
     {
-        if (settings.ValueKind != JsonValueKind.Object)
+        var names = settings.Names;
+        foreach (var (index, (name, kind)) in SettingsFields.Index())
         {
-            yield return "no JSON object";
-            yield break;
-        }
-
-        var fields = settings.EnumerateObject().ToList();
-        foreach (var ((name, kind), index) in SettingsFields.Select((field, index) => (field, index)))
-        {
-            if (index >= fields.Count || fields[index].Name != name)
+            if (index >= names.Count || names[index] != name)
             {
-                yield return index < fields.Count ? $"{Printable(fields[index].Name)} in the place of {name}" : $"no {name}";
+                yield return index < names.Count ? $"{Printable(names[index])} in the place of {name}" : $"no {name}";
                 yield break;
             }
 
-            if (fields[index].Value.ValueKind is var seen && seen != kind && !(kind == JsonValueKind.True && seen == JsonValueKind.False))
+            if (settings.Kind(name) is var seen && seen != kind && !(kind == JsonValueKind.True && seen == JsonValueKind.False))
             {
                 yield return $"{name} is {seen}";
                 yield break;
             }
         }
 
-        if (fields.Count > SettingsFields.Length)
+        if (names.Count > SettingsFields.Length)
         {
-            yield return $"{Printable(fields[SettingsFields.Length].Name)} is one too many";
+            yield return $"{Printable(names[SettingsFields.Length])} is one too many";
         }
 
         string[] first = ["password", "dev", "email", "ldap"];
-        var methods = settings.GetProperty("authentication_methods").EnumerateObject().ToList();
-        if (!methods.Select(method => method.Name).Take(first.Length).SequenceEqual(first)
-            || methods.Any(method => method.Value.ValueKind is not (JsonValueKind.True or JsonValueKind.False)))
+        var methods = settings.Members("authentication_methods")!;
+        if (!methods.Names.Take(first.Length).SequenceEqual(first) || methods.Names.Any(method => methods.Flag(method) is null))
         {
             yield return "authentication_methods is not as clients read it";
         }
 
-        if (!settings.GetProperty("zulip_feature_level").TryGetInt32(out var level) || level < LeastFeatureLevel)
+        if (settings.Number("zulip_feature_level") is not >= LeastFeatureLevel)
         {
             yield return $"a feature level below {LeastFeatureLevel}";
         }
 
-        if (settings.GetProperty("is_incompatible").GetBoolean())
+        if (settings.Flag("is_incompatible") is true)
         {
             yield return "is_incompatible";
         }
 
-        var realm = settings.GetProperty("realm_uri").GetString()!;
-        if (ProbeTarget.ParseOrigin(realm) is not { } url || realm.EndsWith('/') || settings.GetProperty("realm_url").GetString() != realm)
+        var realm = settings.Text("realm_uri")!;
+        if (ProbeTarget.ParseOrigin(realm) is not { } url || realm.EndsWith('/') || settings.Text("realm_url") != realm)
         {
             yield return "realm_uri is no origin, or another than realm_url";
         }
@@ -350,30 +343,26 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
     /// <summary>Nothing of this answer is quoted but its status, its code and the user's id: it may hold an API key.</summary>
     private static string JudgeLogin(ProbeAnswer answer)
     {
-        try
-        {
-            using var json = JsonDocument.Parse(answer.Body);
-            var members = json.RootElement.EnumerateObject().ToDictionary(member => member.Name, member => member.Value);
-            if (answer.Status != 200)
-            {
-                var code = members.TryGetValue("code", out var told) && ErrorCode().IsMatch(told.ToString()) ? $" {told}" : "";
-                throw new ProbeFailedException($"{answer.Status}{code} instead of 200");
-            }
-
-            string[] expected = ["result", "msg", "api_key", "email", "user_id"];
-            if (!members.Keys.SequenceEqual(expected) || members["result"].ToString() != "success"
-                || !ApiKey().IsMatch(members["api_key"].ToString()) || !members["user_id"].TryGetInt32(out var userId))
-            {
-                throw new ProbeFailedException("200 without an API key of 32 letters and digits, or with other members than the contract's");
-            }
-
-            var faults = HeaderFaults(answer).ToList();
-            return faults is [] ? string.Create(CultureInfo.InvariantCulture, $"200, user id {userId}, an API key") : throw new ProbeFailedException($"200, {string.Join("; ", faults)}");
-        }
-        catch (Exception fault) when (fault is JsonException or InvalidOperationException)
+        if (JsonMembers.Read(answer.Body, MaxDepth, out _) is not { } members)
         {
             throw new ProbeFailedException($"{answer.Status}, not the contract's JSON");
         }
+
+        if (answer.Status != 200)
+        {
+            var code = members.Text("code") is { } told && ErrorCode().IsMatch(told) ? $" {told}" : "";
+            throw new ProbeFailedException($"{answer.Status}{code} instead of 200");
+        }
+
+        string[] expected = ["result", "msg", "api_key", "email", "user_id"];
+        if (!members.Names.SequenceEqual(expected) || members.Text("result") != "success"
+            || members.Text("api_key") is not { } key || !ApiKey().IsMatch(key) || members.Number("user_id") is not { } userId)
+        {
+            throw new ProbeFailedException("200 without an API key of 32 letters and digits, or with other members than the contract's");
+        }
+
+        var faults = HeaderFaults(answer).ToList();
+        return faults is [] ? string.Create(CultureInfo.InvariantCulture, $"200, user id {userId}, an API key") : throw new ProbeFailedException($"200, {string.Join("; ", faults)}");
     }
 
     // ---- What is printed of an answer ----

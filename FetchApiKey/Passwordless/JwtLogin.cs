@@ -1,6 +1,7 @@
 // POST /api/v1/jwt/fetch_api_key: the key of whom a token names that somebody trusted has signed.
 
 using System.Globalization;
+using System.Text;
 using System.Text.Json;
 using FetchApiKey.Accounts;
 using FetchApiKey.Attempts;
@@ -15,6 +16,9 @@ namespace FetchApiKey.Passwordless;
 /// </summary>
 public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, TimeProvider time)
 {
+    /// <summary>Of a boolean; whatever is nested deeper is told as no JSON.</summary>
+    private const int MaxParameterDepth = 64;
+
     private static readonly Reply NotEnabled = Reply.BadRequest("JWT authentication is not enabled for this organization");
     private static readonly Reply NoToken = Reply.BadRequest("No JSON web token passed in request");
     private static readonly Reply BadToken = Reply.BadRequest("Bad JSON web token");
@@ -118,17 +122,9 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
             return true;
         }
 
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            fault = "is not a boolean";
-            value = document.RootElement.ValueKind == JsonValueKind.True;
-            return value || document.RootElement.ValueKind == JsonValueKind.False;
-        }
-        catch (JsonException)
-        {
-            fault = "is not valid JSON";
-            return false;
-        }
+        var json = JsonMembers.Value(Encoding.UTF8.GetBytes(text), MaxParameterDepth, out _);
+        fault = json is null ? "is not valid JSON" : "is not a boolean";
+        value = json?.ValueKind == JsonValueKind.True;
+        return json?.ValueKind is JsonValueKind.True or JsonValueKind.False;
     }
 }

@@ -1,6 +1,5 @@
 // Whether a JSON web token holds, and whose address it names.
 
-using System.Text.Json;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
@@ -25,19 +24,24 @@ public sealed class TokenValidator(JwtSettings settings, TimeProvider time)
     /// <summary>By how much an issuer's clock may differ.</summary>
     internal static readonly TimeSpan ClockSkew = TimeSpan.FromSeconds(30);
 
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 32 };
+    /// <summary>Of header and claims.</summary>
+    private const int MaxDepth = 32;
 
     private readonly JsonWebTokenHandler _handler = new() { MaximumTokenSizeInBytes = MaxLength, MapInboundClaims = false };
 
     public async Task<TokenReading> ReadAsync(string token)
     {
-        if (token.Length > MaxLength || !IsPlainlySigned(token))
+        // Three parts, so signed and not encrypted. Both are judged before the library sees them, which trusts what it parsed.
+        if (token.Length > MaxLength
+            || token.Split('.') is not [var headerPart, var claimsPart, _]
+            || Members(headerPart) is not { } header || header.Has("crit")
+            || Members(claimsPart) is not { } claims)
         {
             return default;
         }
 
         var result = await _handler.ValidateTokenAsync(token, Parameters());
-        return result is { IsValid: true, SecurityToken: JsonWebToken read } ? ReadClaims(read) : default;
+        return result.IsValid ? Read(claims) : default;
     }
 
     private TokenValidationParameters Parameters() => new()
@@ -64,43 +68,21 @@ public sealed class TokenValidator(JwtSettings settings, TimeProvider time)
     /// <summary>A time at the end of what can be told stays there.</summary>
     private static DateTime Later(DateTime expires) => expires < DateTime.MaxValue - ClockSkew ? expires + ClockSkew : DateTime.MaxValue;
 
-    /// <summary>Three parts, so signed and not encrypted, and a header that demands nothing unknown.</summary>
-    private static bool IsPlainlySigned(string token) =>
-        token.Count(c => c == '.') == 2 && Parse(token[..token.IndexOf('.', StringComparison.Ordinal)]) is { } header && !header.TryGetProperty("crit", out _);
+    private TokenReading Read(JsonMembers claims) =>
+        (settings.Audience is null && claims.Has("aud") && !claims.IsEmpty("aud")) || (claims.Has("iat") && !IsPast(claims.Real("iat")))
+            ? default
+            : new TokenReading(true, claims.Text("email"));
 
-    private TokenReading ReadClaims(JsonWebToken token)
-    {
-        if (Parse(token.EncodedPayload) is not { } claims
-            || (settings.Audience is null && claims.TryGetProperty("aud", out var audience) && !IsEmpty(audience))
-            || (claims.TryGetProperty("iat", out var issued) && !IsPast(issued)))
-        {
-            return default;
-        }
+    private bool IsPast(double? issued) => issued <= (time.GetUtcNow() + ClockSkew).ToUnixTimeSeconds() + 1;
 
-        return new TokenReading(true, claims.TryGetProperty("email", out var email) && email.ValueKind == JsonValueKind.String ? email.GetString() : null);
-    }
-
-    private static bool IsEmpty(JsonElement audience) => audience.ValueKind switch
-    {
-        JsonValueKind.Null => true,
-        JsonValueKind.String => audience.GetString()!.Length == 0,
-        JsonValueKind.Array => audience.GetArrayLength() == 0,
-        _ => false,
-    };
-
-    private bool IsPast(JsonElement issued) =>
-        issued.ValueKind == JsonValueKind.Number && issued.TryGetDouble(out var seconds)
-        && seconds <= (time.GetUtcNow() + ClockSkew).ToUnixTimeSeconds() + 1;
-
-    /// <summary>A part of a token, when it is a JSON object in which no name stands twice.</summary>
-    private static JsonElement? Parse(string part)
+    /// <summary>Of a part of a token; null for what is no JSON object in base64url.</summary>
+    private static JsonMembers? Members(string part)
     {
         try
         {
-            using var document = JsonDocument.Parse(Base64UrlEncoder.DecodeBytes(part), Strict);
-            return document.RootElement.ValueKind == JsonValueKind.Object ? document.RootElement.Clone() : null;
+            return JsonMembers.Read(Base64UrlEncoder.DecodeBytes(part), MaxDepth, out _);
         }
-        catch (Exception fault) when (fault is JsonException or FormatException or ArgumentException)
+        catch (Exception fault) when (fault is FormatException or ArgumentException)
         {
             return null;
         }

@@ -76,7 +76,7 @@ internal static class AccountGrowth
             async (user, cancellation) =>
             {
                 var email = EmailAddress.TryParse($"user{user}@example.com")!;
-                var account = one with { UserId = user + 1, Email = email.Text, SealedApiKey = cipher.Seal("", user + 1, Account.NewApiKey()) };
+                var account = one with { UserId = user + 1, Email = email.Text, SealedApiKey = cipher.Seal("", email, user + 1, Account.NewApiKey()) };
                 // Not the store's own way, which claims the user id as well: at a login nobody reads that.
                 await tables.Accounts.UpsertEntityAsync(account.ToRow(email), TableUpdateMode.Replace, cancellation);
             });

@@ -119,7 +119,7 @@ internal static class EndpointLoad
         for (var i = 0; i < accounts; i++)
         {
             var email = EmailAddress.TryParse($"user{i}@example.com")!;
-            var apiKey = new ApiKeyCipher(new ApiKeySettings(new Dictionary<string, byte[]> { ["bench"] = Key }, "bench")).Seal("", i + 1, Account.NewApiKey());
+            var apiKey = new ApiKeyCipher(new ApiKeySettings(new Dictionary<string, byte[]> { ["bench"] = Key }, "bench")).Seal("", email, i + 1, Account.NewApiKey());
             var account = new Account("", i + 1, email.Text, hash, apiKey, true, Account.Member, DateTimeOffset.UnixEpoch);
             await new AccountStore(tables).AddAsync(account, email, CancellationToken.None);
         }

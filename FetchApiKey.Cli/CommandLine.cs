@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKey.Cli;
 
-public sealed class CommandLine(IConfiguration environment, TextReader input, TimeProvider time)
+public sealed class CommandLine(IConfiguration environment, StandardInput input, TimeProvider time)
 {
     private const int DefaultPort = 7071;
 
@@ -184,6 +184,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     private Command Tables()
     {
         var file = new Argument<FileInfo>("file") { Description = "JSON lines." };
+        var unverified = new Option<bool>("--unverified") { Description = "Also take a file of an earlier release, which has no digest that shows whether it was changed." };
         return new Command("tables", "Tables of the account storage.")
         {
             Verb("create", "Make the tables that are not there yet.", [], async (arguments, output, cancellation) =>
@@ -193,12 +194,17 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 return ExitCode.Done;
             }),
             Verb("backup", "Write realms and accounts to a file, API keys sealed as they are.", [file], (arguments, output, cancellation) =>
-                new TableBackup(Open(forAll: true).Tables, time).BackUpAsync(arguments.GetRequiredValue(file), ReportFor(arguments, output), cancellation)),
-            Verb("restore", "Add what a backup has and the tables have not.", [file], (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open(forAll: true);
-                return new TableBackup(tables, time).RestoreAsync(
-                    arguments.GetRequiredValue(file), ActsOf(arguments, settings, tables), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+                return new TableBackup(tables, settings.ApiKeys, time).WriteAsync(
+                    arguments.GetRequiredValue(file), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+            }),
+            Verb("restore", "Add what a backup has and the tables have not.", [file, unverified], (arguments, output, cancellation) =>
+            {
+                var (settings, tables) = Open(forAll: true);
+                return new TableRestore(tables, settings.ApiKeys, ActsOf(arguments, settings, tables)).RunAsync(
+                    arguments.GetRequiredValue(file), arguments.GetValue(unverified), ReportFor(arguments, output),
+                    arguments.InvocationConfiguration.Error, cancellation);
             }),
         };
     }
@@ -215,7 +221,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         {
             var (settings, tables) = Open(forAll: true);
             var rotation = new KeyRotation(
-                new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables));
+                new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), tables.SealMarker,
+                ActsOf(arguments, settings, tables));
             return rotation.RunAsync(ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
         }),
     };
@@ -275,7 +282,7 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
         hours.Validators.Add(result => Require(result, hours, 1, 168));
         var linkOrigin = new Option<string?>("--origin") { Description = "Where the person reaches the realm; without it the realm's public URL, else ExternalHost." };
         var file = SourceFile();
-        var target = new Argument<string>("file") { Description = "A file that is not there yet; - or nothing for standard output.", DefaultValueFactory = _ => RecordFile.StandardInput };
+        var target = new Argument<string?>("file") { Description = "A file that is not there yet; - for standard output, or nothing where that is no terminal.", Arity = ArgumentArity.ZeroOrOne };
         var ofRealm = new Option<string?>("--realm") { Description = "The subdomain of one realm, empty for the root realm; all realms without it." };
         var site = new Option<string?>("--site") { Description = "The origin that clients reach the realm at; its public URL without it." };
         var skipInvalid = new Option<bool>("--skip-invalid") { Description = "Import the sound lines of a file that has faulty ones." };
@@ -313,16 +320,23 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
                 var (settings, tables) = Open(forAll: true);
                 await using var records = await OpenAsync(arguments, file, UserImport.Fields, cancellation);
                 return await new UserImport(
-                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys),
+                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker),
                     ActsOf(arguments, settings, tables), time)
                     .RunAsync(records, arguments.GetValue(skipInvalid), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),
             Verb("export", "Write accounts as `users import` reads them, with hashes and API keys in clear.", [target, ofRealm], (arguments, output, cancellation) =>
             {
+                if (arguments.GetValue(target) is not { } path)
+                {
+                    path = StandardOutput.IsTerminal(output)
+                        ? throw new UsageException("Standard output is a terminal, and an export has every API key in clear. Name a file, or - to print them here.")
+                        : RecordFile.StandardInput;
+                }
+
                 var (settings, tables) = Open(forAll: true);
                 return new UserExport(
-                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys), ActsOf(arguments, settings, tables))
-                    .RunAsync(arguments.GetRequiredValue(target), arguments.GetValue(ofRealm), output, ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), ActsOf(arguments, settings, tables))
+                    .RunAsync(path, arguments.GetValue(ofRealm), output, ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
             }),
         };
     }
@@ -415,7 +429,8 @@ public sealed class CommandLine(IConfiguration environment, TextReader input, Ti
     {
         var (settings, tables) = Open(forAll);
         return new UserCommands(
-            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new AttemptTable(tables, time, NullLogger<AttemptTable>.Instance),
+            new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables),
+            new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), new AttemptTable(tables, time, NullLogger<AttemptTable>.Instance),
             ActsOf(arguments, settings, tables), settings,
             new PasswordPrompt(input, arguments.InvocationConfiguration.Error), ConfirmationFor(arguments), ReportFor(arguments, output),
             arguments.InvocationConfiguration.Error, time);

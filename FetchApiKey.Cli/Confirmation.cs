@@ -6,7 +6,7 @@ namespace FetchApiKey.Cli;
 public sealed class UsageException(string message) : Exception(message);
 
 /// <param name="isGiven">Whether the command line has --yes.</param>
-public sealed class Confirmation(TextReader input, TextWriter error, bool isGiven)
+public sealed class Confirmation(StandardInput input, TextWriter error, bool isGiven)
 {
     /// <summary>Returns when the operator agrees. Where nobody can be asked, silence is no agreement.</summary>
     /// <exception cref="OperatorException">The answer was anything but yes.</exception>
@@ -18,13 +18,13 @@ public sealed class Confirmation(TextReader input, TextWriter error, bool isGive
             return;
         }
 
-        if (!ReferenceEquals(input, Console.In) || Console.IsInputRedirected)
+        if (!input.IsTerminal)
         {
             throw new UsageException($"{consequence} Without a terminal to ask at, this takes --yes.");
         }
 
         await error.WriteAsync($"{consequence} Go on? [y/N] ");
-        if ((await input.ReadLineAsync())?.Trim().ToUpperInvariant() is not ("Y" or "YES"))
+        if ((await Console.In.ReadLineAsync())?.Trim().ToUpperInvariant() is not ("Y" or "YES"))
         {
             throw new OperatorException("Nothing was done.");
         }

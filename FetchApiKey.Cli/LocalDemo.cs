@@ -55,9 +55,10 @@ public static class LocalDemo
         // Below the strength rule, which the documentation's example is free to be.
         using var password = TypedPassword.FromText(Password);
         var hash = await NewHash.OfAsync(password, settings.Hashing, time);
-        var apiKey = new ApiKeyCipher(settings.ApiKeys).Seal("", UserId, ApiKey);
+        var email = EmailAddress.TryParse(Email)!;
+        var apiKey = new ApiKeyCipher(settings.ApiKeys).Seal("", email, UserId, ApiKey);
         var account = new Account("", UserId, Email, hash, apiKey, IsActive: true, Account.Roles["administrator"], time.GetUtcNow());
-        await new AccountStore(tables).AddAsync(account, EmailAddress.TryParse(Email)!, cancellation);
+        await new AccountStore(tables).AddAsync(account, email, cancellation);
     }
 
     private static string Invitation(ushort port, Azurite azurite) => string.Create(CultureInfo.InvariantCulture, $"""

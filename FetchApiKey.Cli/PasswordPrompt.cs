@@ -5,19 +5,19 @@ using FetchApiKey.Passwords;
 
 namespace FetchApiKey.Cli;
 
-public sealed class PasswordPrompt(TextReader input, TextWriter error)
+public sealed class PasswordPrompt(StandardInput input, TextWriter error)
 {
     /// <summary>Asked twice at a terminal, once where it is <paramref name="known"/> already; from elsewhere the first line, whole.</summary>
-    /// <exception cref="OperatorException">There was none, or the two differed.</exception>
+    /// <exception cref="OperatorException">There was none, it was not UTF-8, or the two differed.</exception>
     public async Task<TypedPassword> ReadAsync(bool known = false)
     {
-        if (ReferenceEquals(input, Console.In) && !Console.IsInputRedirected)
+        if (input.IsTerminal)
         {
             var first = Ask("Password: ");
             return known || first == Ask("Again: ") ? TypedPassword.FromText(first) : throw new OperatorException("The two passwords differ.");
         }
 
-        return await input.ReadLineAsync() is { } line
+        return await input.ReadFirstLineAsync(CancellationToken.None) is { } line
             ? TypedPassword.FromText(line)
             : throw new OperatorException("Standard input gave no password.");
     }

@@ -17,6 +17,9 @@ public sealed class PrintableWriter(TextWriter inner, bool isTerminal = false, b
 {
     public bool IsTerminal => isTerminal;
 
+    /// <summary>Where it goes.</summary>
+    public TextWriter Inner => inner;
+
     public override Encoding Encoding => inner.Encoding;
 
     [AllowNull]

@@ -5,7 +5,7 @@ using FetchApiKey.Accounts;
 using FetchApiKey.Cli;
 using Microsoft.Extensions.Configuration;
 
-var output = new PrintableWriter(Console.Out);
+var output = new PrintableWriter(StandardOutput.Writer);
 var error = new PrintableWriter(Console.Error, isTerminal: !Console.IsErrorRedirected);
 // The log and what the framework prints go the same way.
 Console.SetOut(new PrintableWriter(Console.Out, keepsLines: true));
@@ -21,7 +21,7 @@ try
         return ExitCode.Refused;
     }
 
-    return await new CommandLine(environment, Console.In, TimeProvider.System).RunAsync(args, output, error);
+    return await new CommandLine(environment, StandardInput.Open(), TimeProvider.System).RunAsync(args, output, error);
 }
 catch (Exception fault) when (fault is InvalidSettingsException or MissingTablesException)
 {

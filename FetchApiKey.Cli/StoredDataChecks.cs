@@ -55,7 +55,11 @@ internal sealed class StoredDataChecks(AccountTables tables, Settings settings, 
             : [.. told];
     }
 
-    public async Task<IReadOnlyList<Finding>> KeysAsync() => [Keys(new ApiKeyCipher(settings.ApiKeys), await AccountsAsync())];
+    public async Task<IReadOnlyList<Finding>> KeysAsync()
+    {
+        await tables.SealMarker.ReadAsync(cancellation);
+        return [Keys(new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), await AccountsAsync())];
+    }
 
     private static Finding Keys(ApiKeyCipher cipher, IReadOnlyList<Account> accounts)
     {
@@ -74,7 +78,7 @@ internal sealed class StoredDataChecks(AccountTables tables, Settings settings, 
 
         return outdated == 0
             ? new Finding(Verdict.Ok, seen)
-            : new Finding(Verdict.Warning, $"{seen}, {outdated} are sealed with another key than ApiKeys__writeWith", "run keys rotate");
+            : new Finding(Verdict.Warning, $"{seen}, {outdated} are sealed with another key than ApiKeys__writeWith, or in the form of an earlier release", "run keys rotate");
     }
 
     public async Task<IReadOnlyList<Finding>> RealmsAsync()

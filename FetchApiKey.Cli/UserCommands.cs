@@ -9,16 +9,14 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace FetchApiKey.Cli;
 
 public sealed partial class UserCommands(
-    RealmStore realms, AccountStore accounts, AttemptTable attempts, OperatorActs acts, Settings settings, PasswordPrompt prompt,
-    Confirmation confirmation, Report report, TextWriter error, TimeProvider time)
+    RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, AttemptTable attempts, OperatorActs acts, Settings settings,
+    PasswordPrompt prompt, Confirmation confirmation, Report report, TextWriter error, TimeProvider time)
 {
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
 
     /// <summary>As many as storage gives at once. A realm of no more is listed by user id.</summary>
     private const int Page = 1000;
-
-    private readonly ApiKeyCipher _cipher = new(settings.ApiKeys);
 
     public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
     {
@@ -33,7 +31,7 @@ public sealed partial class UserCommands(
         for (var tries = 0; tries < UserIdTries; tries++)
         {
             var id = userId ?? await accounts.NextUserIdAsync(subdomain, cancellation);
-            var apiKey = _cipher.Seal(subdomain, id, Account.NewApiKey());
+            var apiKey = cipher.Seal(subdomain, email, id, Account.NewApiKey());
             var account = new Account(subdomain, id, email.Text, hash, apiKey, IsActive: true, role, time.GetUtcNow());
             await acts.RecordAsync(subdomain, email, id, cancellation);
             switch (await accounts.AddAsync(account, email, cancellation))
@@ -92,7 +90,7 @@ public sealed partial class UserCommands(
         var realm = await ReadRealmAsync(subdomain, cancellation);
         var account = await FindAsync(subdomain, emailText, cancellation);
         var origin = OriginOf(realm, site, "--site");
-        if (_cipher.Open(account, out var apiKey) != Opening.Opened)
+        if (cipher.Open(account, out var apiKey) != Opening.Opened)
         {
             throw new OperatorException($"The API key of {account.Email} does not open with the configured keys.");
         }

@@ -25,7 +25,7 @@ public sealed partial class UserCommands
     {
         // The seal needs the user id, which an account keeps for as long as it lives.
         var account = await FindAsync(subdomain, emailText, cancellation);
-        var written = _cipher.Seal(account.Subdomain, account.UserId, Account.NewApiKey());
+        var written = cipher.Seal(account.Subdomain, Parse(emailText), account.UserId, Account.NewApiKey());
         return await OverrideAsync(
             subdomain, emailText, email => accounts.OverrideSealedApiKeyAsync(subdomain, email, written, cancellation),
             same => same, cancellation);

@@ -68,6 +68,7 @@ public sealed class Health(
         {
             var answers = Task.WhenAll(directories.Select(directory => directory.AnswersAsync(limit.Token)));
             await tables.CheckNowAsync(limit.Token);
+            await tables.SealMarker.ReadAsync(limit.Token);
             // Several, since one whose seal was damaged says nothing about the keys.
             var some = await accounts.SomeAsync(SampledAccounts, Tell, limit.Token);
             if ((await answers).Contains(false))

@@ -258,5 +258,5 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
             new("AccountStorage", connection), new("TablePrefix", prefix), new("Argon2:memoryKib", "64"), new("Argon2:passes", "1"), new("Argon2:lanes", "1"),
             new(TestServer.KeyVariable.Name.Replace("__", ":", StringComparison.Ordinal), TestServer.KeyVariable.Value),
         ]).Build(),
-        new StringReader(input), TimeProvider.System);
+        new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false), TimeProvider.System);
 }

@@ -1,5 +1,6 @@
 // The operator's command line as the tests run it, on tables of its own: in this process, or as a program.
 
+using System.Text;
 using FetchApiKey.Accounts;
 using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
@@ -56,7 +57,7 @@ internal sealed class OperatorDesk
 
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        var line = new CommandLine(environment, new StringReader(input ?? ""), time ?? TimeProvider.System);
+        var line = new CommandLine(environment, new StandardInput(new MemoryStream(Encoding.UTF8.GetBytes(input ?? "")), isTerminal: false), time ?? TimeProvider.System);
         var code = await line.RunAsync(command.Split(' '), output, error);
         return new CommandResult(code, output.ToString(), error.ToString());
     }

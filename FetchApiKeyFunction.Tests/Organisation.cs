@@ -50,8 +50,10 @@ public sealed class Organisation : IAsyncLifetime
     internal async Task<Account> AddAsync(
         string subdomain, int userId, string emailText, string hash, bool isActive = true, string? apiKey = null)
     {
-        var account = new Account(subdomain, userId, emailText, hash, TestServer.Cipher.Seal(subdomain, userId, apiKey ?? Account.NewApiKey()), isActive, Account.Member, DateTimeOffset.UnixEpoch);
-        Assert.Equal(Addition.Added, await Accounts.AddAsync(account, EmailAddress.TryParse(emailText)!, CancellationToken.None));
+        var email = EmailAddress.TryParse(emailText)!;
+        var seal = TestServer.Cipher.Seal(subdomain, email, userId, apiKey ?? Account.NewApiKey());
+        var account = new Account(subdomain, userId, emailText, hash, seal, isActive, Account.Member, DateTimeOffset.UnixEpoch);
+        Assert.Equal(Addition.Added, await Accounts.AddAsync(account, email, CancellationToken.None));
         return account;
     }
 

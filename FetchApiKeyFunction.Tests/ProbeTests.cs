@@ -353,7 +353,7 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
         using var error = new StringWriter { NewLine = "\n" };
 
         // No settings at all: the probe needs none.
-        var line = new CommandLine(new ConfigurationBuilder().Build(), new StringReader(input), TimeProvider.System);
+        var line = new CommandLine(new ConfigurationBuilder().Build(), new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false), TimeProvider.System);
         var code = await line.RunAsync(command.Split(' ', StringSplitOptions.RemoveEmptyEntries), output, error);
         return new ProbeRun(code, output.ToString(), error.ToString());
     }

@@ -39,7 +39,7 @@ public sealed class StorageFaultTests
     {
         var accounts = new Mock<TableClient>();
         var apiKey = Account.NewApiKey();
-        var account = new Account("", 5, "iago@zulip.com", await OutdatedHashAsync(), TestServer.Cipher.Seal("", 5, apiKey), true, Account.Member, DateTimeOffset.UnixEpoch);
+        var account = new Account("", 5, "iago@zulip.com", await OutdatedHashAsync(), TestServer.Cipher.Seal("", EmailAddress.TryParse("iago@zulip.com")!, 5, apiKey), true, Account.Member, DateTimeOffset.UnixEpoch);
         accounts.Setup(ReadAccount).ReturnsAsync(Response.FromValue(account.ToRow(EmailAddress.TryParse(account.Email)!), Mock.Of<Response>()));
         accounts.Setup(WriteAccount).ThrowsAsync(Fault(fault));
 

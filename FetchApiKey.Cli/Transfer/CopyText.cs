@@ -2,6 +2,7 @@
 
 using System.Globalization;
 using System.Text;
+using System.Text.Unicode;
 
 namespace FetchApiKey.Cli.Transfer;
 
@@ -14,16 +15,17 @@ public static class CopyText
     public const string End = "\\.";
     private const string Null = "\\N";
 
-    /// <summary>Null when an escape is cut short.</summary>
-    public static string?[]? Split(string line)
+    /// <summary>Null, with the fault, when an escape is cut short, or escaped bytes are no text.</summary>
+    public static string?[]? Split(string line, out string fault)
     {
+        fault = "";
         var fields = line.Split('\t');
         var values = new string?[fields.Length];
         for (var i = 0; i < fields.Length; i++)
         {
             if (fields[i] != Null)
             {
-                if (Unescape(fields[i]) is not { } value)
+                if (Unescape(fields[i], out fault) is not { } value)
                 {
                     return null;
                 }
@@ -35,8 +37,9 @@ public static class CopyText
         return values;
     }
 
-    private static string? Unescape(string field)
+    private static string? Unescape(string field, out string fault)
     {
+        fault = "";
         if (!field.Contains('\\', StringComparison.Ordinal))
         {
             return field;
@@ -57,6 +60,7 @@ public static class CopyText
             i++;
             if (i == field.Length)
             {
+                fault = "ends in a backslash";
                 return null;
             }
 
@@ -83,6 +87,12 @@ public static class CopyText
                     var other => other.ToString(),
                 }));
             }
+        }
+
+        if (!Utf8.IsValid([.. bytes]))
+        {
+            fault = "has escaped bytes that are not UTF-8";
+            return null;
         }
 
         return Encoding.UTF8.GetString([.. bytes]);

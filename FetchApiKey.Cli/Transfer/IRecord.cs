@@ -1,7 +1,6 @@
 // One record of a file that is imported: its fields by name, whatever the format.
 
 using System.Globalization;
-using System.Text.Json;
 
 namespace FetchApiKey.Cli.Transfer;
 
@@ -24,20 +23,17 @@ public interface IRecord
         Text(name) is { } text && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) ? time : null;
 }
 
-public sealed class JsonRecord(JsonElement row) : IRecord
+public sealed class JsonRecord(JsonMembers row) : IRecord
 {
-    public IEnumerable<string> Names => row.EnumerateObject().Select(member => member.Name);
+    public IEnumerable<string> Names => row.Names;
 
-    public bool Has(string name) => row.TryGetProperty(name, out _);
+    public bool Has(string name) => row.Has(name);
 
-    public string? Text(string name) =>
-        row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+    public string? Text(string name) => row.Text(name);
 
-    public int? Number(string name) =>
-        row.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : null;
+    public int? Number(string name) => row.Number(name);
 
-    public bool? Flag(string name) =>
-        row.TryGetProperty(name, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null;
+    public bool? Flag(string name) => row.Flag(name);
 }
 
 /// <param name="columns">The place of each field.</param>

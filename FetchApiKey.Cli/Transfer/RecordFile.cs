@@ -2,7 +2,7 @@
 
 using System.Globalization;
 using System.Runtime.CompilerServices;
-using System.Text.Json;
+using System.Text;
 using CsvHelper;
 using CsvHelper.Configuration;
 
@@ -24,13 +24,14 @@ public sealed record RecordFields(IReadOnlyList<string> Required, IReadOnlyList<
 public readonly record struct Reading(int Number, IRecord? Record, string? Fault);
 
 /// <summary>
-/// Read from its beginning as often as is wanted, one record at a time. What cannot be read twice, such as standard input or a pipe, is
-/// first written to a temporary file that nobody else can open, and that on Unix has no name any more.
+/// Read from its beginning as often as is wanted, one record at a time.
 /// </summary>
 public sealed class RecordFile : IAsyncDisposable
 {
     public const string StandardInput = "-";
-    private static readonly JsonDocumentOptions Strict = new() { AllowDuplicateProperties = false, MaxDepth = 2 };
+
+    /// <summary>A record is an object of plain values; one that is not plain has a fault of its own.</summary>
+    private const int MaxDepth = 2;
 
     private readonly Stream _stream;
     private readonly RecordFields _fields;
@@ -46,26 +47,20 @@ public sealed class RecordFile : IAsyncDisposable
 
     /// <param name="path"><see cref="StandardInput"/> for <paramref name="input"/>.</param>
     /// <param name="format">Null to tell from the first line.</param>
-    /// <exception cref="OperatorException">There is no such file.</exception>
+    /// <exception cref="OperatorException">There is no such file, or none that can be read.</exception>
     public static async Task<RecordFile> OpenAsync(
-        string path, TextReader input, RecordFormat? format, RecordFields fields, CancellationToken cancellation)
+        string path, StandardInput input, RecordFormat? format, RecordFields fields, CancellationToken cancellation)
     {
-        if (path != StandardInput && !File.Exists(path))
-        {
-            throw new OperatorException($"There is no file {Path.GetFullPath(path)}.");
-        }
-
-        Stream stream = path == StandardInput ? await KeepAsync(input, cancellation) : File.OpenRead(path);
+        var stream = await RecordStream.OpenAsync(path, input, cancellation);
         try
         {
-            if (!stream.CanSeek)
+            var chosen = format ?? await TellAsync(stream, fields, cancellation);
+            if (chosen == RecordFormat.Csv)
             {
-                await using var once = stream;
-                using var reader = new StreamReader(once);
-                stream = await KeepAsync(reader, cancellation);
+                await RecordStream.RequireUtf8Async(stream, cancellation);
             }
 
-            return new RecordFile(stream, fields, format ?? await TellAsync(stream, cancellation));
+            return new RecordFile(stream, fields, chosen);
         }
         catch
         {
@@ -77,124 +72,104 @@ public sealed class RecordFile : IAsyncDisposable
     /// <exception cref="OperatorException">The file cannot be read as what it seems to be.</exception>
     public IAsyncEnumerable<Reading> ReadAsync(CancellationToken cancellation)
     {
-        var reader = FromTheBeginning(_stream);
-        return _format == RecordFormat.Csv ? ReadCsvAsync(reader, cancellation) : ReadLinesAsync(new BoundedLines(reader), cancellation);
+        _stream.Position = 0;
+        return _format == RecordFormat.Csv ? ReadCsvAsync(cancellation) : ReadLinesAsync(cancellation);
     }
 
     public ValueTask DisposeAsync() => _stream.DisposeAsync();
 
-    private static StreamReader FromTheBeginning(Stream stream)
+    // ---- Which format it is ----
+
+    private static async Task<RecordFormat> TellAsync(Stream stream, RecordFields fields, CancellationToken cancellation)
     {
         stream.Position = 0;
-        return new StreamReader(stream, leaveOpen: true);
+        var lines = new BoundedLines(stream);
+        BoundedLine line;
+        do
+        {
+            line = await lines.ReadAsync(cancellation);
+        }
+        while (!line.IsEnd && line.IsBlank && !line.IsTooLong);
+        return FormatOf(line.Bytes.Span, fields);
     }
 
-    private static async Task<FileStream> KeepAsync(TextReader input, CancellationToken cancellation)
+    /// <summary>
+    /// The root realm's subdomain is empty, so that a COPY of its accounts begins with a tab, and what comes next may begin like JSON:
+    /// {a}@example.com is an address.
+    /// </summary>
+    private static RecordFormat FormatOf(ReadOnlySpan<byte> line, RecordFields fields)
     {
-        var kept = new FileStream(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.Delete, 64 * 1024, FileOptions.DeleteOnClose);
-        if (!OperatingSystem.IsWindows())
+        var isJson = line.TrimStart(" \t"u8) switch
         {
-            File.Delete(kept.Name);
-        }
-
-        await using var writer = new StreamWriter(kept, leaveOpen: true);
-        var buffer = new char[32 * 1024];
-        int count;
-        while ((count = await input.ReadAsync(buffer, cancellation)) > 0)
-        {
-            await writer.WriteAsync(buffer.AsMemory(0, count), cancellation);
-        }
-
-        return kept;
-    }
-
-    private static async Task<RecordFormat> TellAsync(Stream stream, CancellationToken cancellation)
-    {
-        var lines = new BoundedLines(FromTheBeginning(stream));
-        while (true)
-        {
-            var (isEnd, line) = await lines.ReadAsync(cancellation);
-            if (isEnd || !string.IsNullOrWhiteSpace(line))
-            {
-                return line?.TrimStart() is null or "" or ['{' or '[', ..] ? RecordFormat.JsonLines
-                    : line.Contains('\t', StringComparison.Ordinal) ? RecordFormat.Copy
-                    : RecordFormat.Csv;
-            }
-        }
+            [] => true,
+            [(byte)'{' or (byte)'[', ..] => line is not [(byte)'\t', ..]
+                || line.Count((byte)'\t') != fields.Copy.Count - 1 || JsonMembers.Read(line, MaxDepth, out _) is not null,
+            _ => false,
+        };
+        return isJson ? RecordFormat.JsonLines : line.Contains((byte)'\t') ? RecordFormat.Copy : RecordFormat.Csv;
     }
 
     // ---- JSON lines and COPY ----
 
-    private async IAsyncEnumerable<Reading> ReadLinesAsync(BoundedLines lines, [EnumeratorCancellation] CancellationToken cancellation)
+    private async IAsyncEnumerable<Reading> ReadLinesAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
         var columns = Places(_fields.Copy);
-        for (var number = 1; ; number++)
+        var lines = new BoundedLines(_stream);
+        for (var number = 1; await lines.ReadAsync(cancellation) is { IsEnd: false } line; number++)
         {
-            var (isEnd, line) = await lines.ReadAsync(cancellation);
-            if (isEnd || (_format == RecordFormat.Copy && line == CopyText.End))
+            if (line.IsTooLong)
+            {
+                yield return new Reading(number, null, $"is longer than {BoundedLines.MaxLength} bytes");
+            }
+            else if (_format == RecordFormat.JsonLines)
+            {
+                if (!line.IsBlank)
+                {
+                    yield return FromJson(number, line.Bytes.Span);
+                }
+            }
+            else if (line.Text() is not { } text)
+            {
+                yield return new Reading(number, null, "is not UTF-8");
+            }
+            else if (text == CopyText.End)
             {
                 yield break;
             }
-
-            if (line is null)
+            else if (text.Length > 0)
             {
-                yield return new Reading(number, null, $"is longer than {BoundedLines.MaxLength} characters");
-            }
-            else if (_format == RecordFormat.Copy && line.Length > 0)
-            {
-                yield return FromCopy(number, line, columns);
-            }
-            else if (!string.IsNullOrWhiteSpace(line))
-            {
-                using var document = ParseJson(line);
-                yield return FromJson(number, document);
+                yield return FromCopy(number, text, columns);
             }
         }
     }
 
-    private static Reading FromCopy(int number, string line, Dictionary<string, int> columns) => CopyText.Split(line) switch
+    private static Reading FromCopy(int number, string line, Dictionary<string, int> columns) => CopyText.Split(line, out var fault) switch
     {
-        null => new(number, null, "ends in a backslash"),
+        null => new(number, null, fault),
         var values when values.Length != columns.Count => new(number, null, $"has {values.Length} columns instead of {columns.Count}: {string.Join(", ", columns.Keys)}"),
         var values => new(number, new TextRecord(columns, values), null),
     };
 
-    private Reading FromJson(int number, JsonDocument? document)
+    private Reading FromJson(int number, ReadOnlySpan<byte> line)
     {
-        if (document?.RootElement is not { } row)
+        if (JsonMembers.Read(line, MaxDepth, out var fault) is not { } row)
         {
-            return new(number, null, "is not JSON");
+            return new(number, null, fault);
         }
 
-        if (row.ValueKind != JsonValueKind.Object)
-        {
-            return new(number, null, "is not a JSON object");
-        }
-
-        var record = new JsonRecord(row);
-        return record.Names.FirstOrDefault(name => !IsKnown(name)) is { } unknown
+        return row.Names.FirstOrDefault(name => !IsKnown(name)) is { } unknown
             ? new(number, null, $"has an unknown member '{unknown}'")
-            : new(number, record, null);
-    }
-
-    private static JsonDocument? ParseJson(string line)
-    {
-        try
-        {
-            return JsonDocument.Parse(line, Strict);
-        }
-        catch (JsonException)
-        {
-            // Its message would quote the line.
-            return null;
-        }
+            : new(number, new JsonRecord(row), null);
     }
 
     // ---- CSV ----
 
-    private async IAsyncEnumerable<Reading> ReadCsvAsync(StreamReader reader, [EnumeratorCancellation] CancellationToken cancellation)
+    private async IAsyncEnumerable<Reading> ReadCsvAsync([EnumeratorCancellation] CancellationToken cancellation)
     {
         var isBad = false;
+        // The encoding's own identifier is what is passed over at the beginning.
+        var encoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true);
+        using var reader = new StreamReader(_stream, encoding, detectEncodingFromByteOrderMarks: false, leaveOpen: true);
         using var csv = new CsvParser(reader, new CsvConfiguration(CultureInfo.InvariantCulture)
         {
             // RFC 4180: what has a quote where none belongs is told as a fault of its line.
@@ -241,6 +216,11 @@ public sealed class RecordFile : IAsyncDisposable
         try
         {
             return await csv.ReadAsync();
+        }
+        catch (DecoderFallbackException)
+        {
+            // In a line that is too long to be looked at before.
+            throw RecordStream.NotUtf8($"line {number} or one after it");
         }
         catch (MaxFieldSizeException)
         {

@@ -26,24 +26,24 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
             throw new OperatorException($"There is no {RealmCommands.Name(only)}.");
         }
 
+        var (exported, failed) = (0, 0);
         if (path == RecordFile.StandardInput)
         {
-            return await WriteAsync(subdomains, faulty, output, error, cancellation) is (_, 0) ? ExitCode.Done : ExitCode.Refused;
+            StandardOutput.MakePrivate(output);
+            (_, failed) = await WriteAsync(subdomains, faulty, line => output.WriteLine(line), error, cancellation);
         }
-
-        await using var file = new PrivateFile(path);
-        int exported, failed;
-        await using (var writer = new StreamWriter(file.Stream, leaveOpen: true) { NewLine = "\n" })
+        else
         {
-            (exported, failed) = await WriteAsync(subdomains, faulty, writer, error, cancellation);
+            var file = await PrivateFile.CreateAsync(path, error, async file =>
+                (exported, failed) = await WriteAsync(subdomains, faulty, line => file.Write(Encoding.UTF8.GetBytes(line + "\n")), error, cancellation));
+            await report.WriteAsync(("file", file), ("exported", exported), ("failed", failed));
         }
 
-        await report.WriteAsync(("file", await file.FinishAsync()), ("exported", exported), ("failed", failed));
         return failed == 0 ? ExitCode.Done : ExitCode.Refused;
     }
 
     private async Task<(int Exported, int Failed)> WriteAsync(
-        IReadOnlyList<string> subdomains, FaultyRows faulty, TextWriter writer, TextWriter error, CancellationToken cancellation)
+        IReadOnlyList<string> subdomains, FaultyRows faulty, Action<string> write, TextWriter error, CancellationToken cancellation)
     {
         var (exported, failed) = (0, 0);
         foreach (var subdomain in subdomains)
@@ -53,7 +53,7 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
             {
                 if (cipher.Open(account, out var apiKey) == Opening.Opened)
                 {
-                    await writer.WriteLineAsync(Line(account, apiKey));
+                    write(Line(account, apiKey));
                     exported++;
                 }
                 else

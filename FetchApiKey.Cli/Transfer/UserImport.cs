@@ -238,7 +238,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
 
             var (subdomain, userId) = (line!.Account.Subdomain, line.Account.UserId);
             var batch = ofRealms.GetValueOrDefault(subdomain) ?? (ofRealms[subdomain] = []);
-            batch.Add(line with { Account = line.Account with { SealedApiKey = cipher.Seal(subdomain, userId, line.ApiKey) } });
+            batch.Add(line with { Account = line.Account with { SealedApiKey = cipher.Seal(subdomain, line.Email, userId, line.ApiKey) } });
             if (batch.Count == AccountStore.MaxBatch)
             {
                 ofRealms.Remove(subdomain);

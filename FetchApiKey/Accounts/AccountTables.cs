@@ -35,9 +35,12 @@ public sealed class AccountTables
         UserIds = service.GetTableClient(prefix + Names[2]);
         Attempts = service.GetTableClient(prefix + Names[3]);
         Audit = service.GetTableClient(prefix + Names[4]);
+        SealMarker = new SealMarker(Realms);
     }
 
     public TableClient Realms { get; }
+
+    public SealMarker SealMarker { get; }
 
     public TableClient Accounts { get; }
 
@@ -91,7 +94,7 @@ public sealed class AccountTables
         return new AccountTables(service, settings.TablePrefix);
     }
 
-    /// <summary>Makes the tables that are not there yet.</summary>
+    /// <summary>Makes the tables that are not there yet. New accounts have no seals of a former form.</summary>
     /// <returns>Their names.</returns>
     public async Task<IReadOnlyList<string>> CreateAsync(CancellationToken cancellation)
     {
@@ -107,6 +110,11 @@ public sealed class AccountTables
             {
                 // Somebody else makes them at the same time.
             }
+        }
+
+        if (missing.Contains(Accounts.Name))
+        {
+            await SealMarker.WriteAsync(cancellation);
         }
 
         return missing;

@@ -53,6 +53,7 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
             }
         }
 
+        tables.SealMarker.Observe(isMarked);
         return realms;
     }
 
@@ -82,6 +83,7 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
     /// <summary>One realm, as it is now.</summary>
     public async Task<RealmReading> ReadAsync(string subdomain, CancellationToken cancellation)
     {
+        await tables.SealMarker.ReadAsync(cancellation);
         var (row, _) = await tables.Realms.ReadRowAsync(Realm.Partition, Realm.RowKey(subdomain), Realm.Columns, cancellation);
         return row is null ? default : new RealmReading(Realm.From(row), row.Fault);
     }
@@ -188,12 +190,21 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
     private async IAsyncEnumerable<(string? Subdomain, RealmReading Reading)> ReadRowsAsync(
         [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
     {
+        var isMarked = false;
         await foreach (var row in tables.Realms.ReadRowsAsync(
-            $"PartitionKey eq '{Realm.Partition}'", perPage: null, Realm.Columns, cancellation))
+            $"PartitionKey eq '{Realm.Partition}' or PartitionKey eq '{SealMarker.Partition}'", perPage: null, Realm.Columns, cancellation))
         {
+            if (row.Partition == SealMarker.Partition)
+            {
+                isMarked = true;
+                continue;
+            }
+
             var realm = Realm.From(row);
             yield return (Realm.SubdomainOf(row), new RealmReading(realm, row.Fault));
         }
+
+        tables.SealMarker.Observe(isMarked);
     }
 
     private sealed record Snapshot(long Taken, Dictionary<string, RealmReading> Realms);

@@ -15,14 +15,15 @@ namespace FetchApiKey.Audit;
 public sealed class CorrelationDigest
 {
     private const int DigestBytes = 16;
+    private const string KeyUse = "FetchApiKeyFunction correlation digest";
 
     private readonly byte[] _writing;
     private readonly List<byte[]> _all;
 
     public CorrelationDigest(ApiKeySettings keys)
     {
-        _writing = Derive(keys.Keys[keys.WriteWith]);
-        _all = [_writing, .. keys.Keys.Where(key => key.Key != keys.WriteWith).Select(key => Derive(key.Value))];
+        _writing = keys.Derive(keys.WriteWith, KeyUse);
+        _all = [_writing, .. keys.Keys.Keys.Where(id => id != keys.WriteWith).Select(id => keys.Derive(id, KeyUse))];
     }
 
     /// <summary>32 hexadecimal digits.</summary>
@@ -39,9 +40,6 @@ public sealed class CorrelationDigest
 
     /// <summary>The client's digests under every configured key.</summary>
     public IReadOnlyList<string> AllOfClient(string bucket) => All(ClientText(bucket));
-
-    private static byte[] Derive(byte[] key) =>
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, key, ApiKeySettings.KeyBytes, info: "FetchApiKeyFunction correlation digest"u8.ToArray());
 
     private static string AccountText(string subdomain, string canonicalName) => $"account\0{subdomain}\0{canonicalName}";
 

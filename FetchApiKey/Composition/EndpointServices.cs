@@ -80,7 +80,8 @@ public static class EndpointServices
 
     private static void AddAccounts(IServiceCollection services, Settings settings)
     {
-        services.AddSingleton(settings.ApiKeys).AddSingleton<ApiKeyCipher>().AddSingleton<CorrelationDigest>();
+        services.AddSingleton(settings.ApiKeys).AddSingleton<CorrelationDigest>();
+        services.AddSingleton(provider => new ApiKeyCipher(settings.ApiKeys, provider.GetRequiredService<AccountTables>().SealMarker));
         services.AddSingleton<AccountStore>().AddSingleton<PasswordInvitations>();
         services.AddSingleton(provider => new RealmStore(
             provider.GetRequiredService<AccountTables>(), settings.RealmMaxAge, provider.GetRequiredService<TimeProvider>()));

@@ -39,7 +39,9 @@ public sealed class KeyRegeneration
         ILogger<KeyRegeneration> log)
     {
         (_realms, _accounts, _cipher, _login, _limit, _events, _settings, _log) = (realms, accounts, cipher, login, limit, events, settings, log);
-        _nobody = new Account("", 0, "", "!", cipher.Seal("", 0, Account.NewApiKey()), IsActive: false, Account.Member, DateTimeOffset.UnixEpoch);
+        var email = EmailAddress.TryParse("nobody@localhost")!;
+        _nobody = new Account(
+            "", 0, email.Text, "!", cipher.Seal("", email, 0, Account.NewApiKey()), IsActive: false, Account.Member, DateTimeOffset.UnixEpoch);
     }
 
     public async Task<Reply> AnswerAsync(EndpointRequest request, CancellationToken cancellation)
@@ -130,7 +132,7 @@ public sealed class KeyRegeneration
         var stored = await _events.StoreAsync(
             SecurityEventKind.ApiKeyChanged, LoginOutcome.ApiKeyChanged.Name(), account, request.Client, request.Invocation, cancellation);
         var newKey = Account.NewApiKey();
-        var written = _cipher.Seal(account.Subdomain, account.UserId, newKey);
+        var written = _cipher.Seal(account.Subdomain, email, account.UserId, newKey);
         while (!await _accounts.SetSealedApiKeyAsync(account, written, cancellation))
         {
             var (current, malformed) = await _accounts.FindAsync(realm.Subdomain, email, cancellation);

@@ -94,7 +94,7 @@ internal sealed class AttackedEndpoint : IAsyncDisposable
     {
         using var password = TypedPassword.FromText(Password);
         var hash = await NewHash.OfAsync(password, settings.Hashing, TimeProvider.System);
-        var account = new Account("", 1, Bystander, hash, Cipher.Seal("", 1, Account.NewApiKey()), true, Account.Member, DateTimeOffset.UnixEpoch);
+        var account = new Account("", 1, Bystander, hash, Cipher.Seal("", EmailAddress.TryParse(Bystander)!, 1, Account.NewApiKey()), true, Account.Member, DateTimeOffset.UnixEpoch);
         Assert.Equal(Addition.Added, await new AccountStore(Tables).AddAsync(account, EmailAddress.TryParse(Bystander)!, CancellationToken.None));
     }
 

@@ -418,7 +418,7 @@ public sealed class LdapTests : IAsyncLifetime
     private async Task AddAsync(string subdomain, int userId, string emailText, string hash, bool isActive = true)
     {
         var account = new Account(
-            subdomain, userId, emailText, hash, Cipher.Seal(subdomain, userId, Account.NewApiKey()), isActive, Account.Member, DateTimeOffset.UnixEpoch);
+            subdomain, userId, emailText, hash, Cipher.Seal(subdomain, EmailAddress.TryParse(emailText)!, userId, Account.NewApiKey()), isActive, Account.Member, DateTimeOffset.UnixEpoch);
         Assert.Equal(Addition.Added, await _accounts.AddAsync(account, Parse(emailText), CancellationToken.None));
     }
 

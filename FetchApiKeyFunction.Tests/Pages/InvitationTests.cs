@@ -154,7 +154,7 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
             new("ExternalHost", externalHost), new("Argon2:memoryKib", "64"), new("Argon2:passes", "1"), new("Argon2:lanes", "1"),
             new(TestServer.KeyVariable.Name.Replace("__", ":", StringComparison.Ordinal), TestServer.KeyVariable.Value),
         ]).Build();
-        var code = await new CommandLine(environment, new StringReader(input), TimeProvider.System)
+        var code = await new CommandLine(environment, new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false), TimeProvider.System)
             .RunAsync(command.Split(' ', StringSplitOptions.RemoveEmptyEntries), output, error);
         return (code, output.ToString(), error.ToString());
     }

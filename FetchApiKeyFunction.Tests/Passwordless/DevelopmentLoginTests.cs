@@ -185,6 +185,6 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
 
     private static async Task AddAsync(AccountTables tables, string subdomain, int userId, string email, int role, bool isActive) =>
         Assert.Equal(Addition.Added, await new AccountStore(tables).AddAsync(
-            new Account(subdomain, userId, email, "!", Cipher.Seal(subdomain, userId, Account.NewApiKey()), isActive, role, DateTimeOffset.UnixEpoch),
+            new Account(subdomain, userId, email, "!", Cipher.Seal(subdomain, EmailAddress.TryParse(email)!, userId, Account.NewApiKey()), isActive, role, DateTimeOffset.UnixEpoch),
             EmailAddress.TryParse(email)!, CancellationToken.None));
 }

@@ -106,7 +106,8 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
     [Fact]
     public async Task A_profile_has_the_name_where_one_is_known()
     {
-        var account = new Account("", 71, "cordelia@zulip.com", "!", Cipher.Seal("", 71, new string('c', 32)), true, Account.Member, DateTimeOffset.UnixEpoch) { FullName = "Cordelia, Lear's daughter" };
+        var seal = Cipher.Seal("", EmailAddress.TryParse("cordelia@zulip.com")!, 71, new string('c', 32));
+        var account = new Account("", 71, "cordelia@zulip.com", "!", seal, true, Account.Member, DateTimeOffset.UnixEpoch) { FullName = "Cordelia, Lear's daughter" };
         await organisation.Accounts.AddAsync(account, EmailAddress.TryParse(account.Email)!, CancellationToken.None);
 
         var answer = await _server.SendAsync(HttpMethod.Post, Path, Form(("token", Hmac("HS256", """{"email":"cordelia@zulip.com"}""")), ("include_profile", "true")));

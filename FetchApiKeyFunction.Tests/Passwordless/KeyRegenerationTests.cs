@@ -212,7 +212,7 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
     {
         var (email, _) = await AddAsync();
         var account = await organisation.FindAsync(email);
-        await organisation.Accounts.SetSealedApiKeyAsync(account, Cipher.Seal("", 5, Organisation.IagosKey), CancellationToken.None);
+        await organisation.Accounts.SetSealedApiKeyAsync(account, Cipher.Seal("", EmailAddress.TryParse(account.Email)!, 5, Organisation.IagosKey), CancellationToken.None);
 
         var answer = await SendAsync(email, Organisation.IagosKey);
 

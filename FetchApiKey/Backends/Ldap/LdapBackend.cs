@@ -178,7 +178,7 @@ public sealed class LdapBackend(
         {
             var id = await accounts.NextUserIdAsync(realm.Subdomain, cancellation);
             var account = new Account(
-                realm.Subdomain, id, email.Text, $"!{RandomNumberGenerator.GetHexString(40, lowercase: true)}", cipher.Seal(realm.Subdomain, id, Account.NewApiKey()),
+                realm.Subdomain, id, email.Text, $"!{RandomNumberGenerator.GetHexString(40, lowercase: true)}", cipher.Seal(realm.Subdomain, email, id, Account.NewApiKey()),
                 IsActive: true, Account.Member, time.GetUtcNow())
             {
                 FullName = fullName,

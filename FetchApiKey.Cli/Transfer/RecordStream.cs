@@ -1,0 +1,94 @@
+// The bytes of a file that is imported: found, kept so that they can be read twice, and of one encoding.
+
+namespace FetchApiKey.Cli.Transfer;
+
+/// <summary>
+/// UTF-8, with a byte order mark or without. Nothing is guessed: bytes of another encoding would become other names, or other passwords.
+/// </summary>
+internal static class RecordStream
+{
+    /// <summary>
+    /// What cannot be read twice, such as standard input or a pipe, is first written to a temporary file that nobody else can open, and that
+    /// on Unix has no name any more.
+    /// </summary>
+    /// <exception cref="OperatorException">There is no such file, it cannot be read, or it is UTF-16.</exception>
+    public static async Task<Stream> OpenAsync(string path, StandardInput input, CancellationToken cancellation)
+    {
+        var isInput = path == RecordFile.StandardInput;
+        var name = isInput ? "Standard input" : path;
+        if (!isInput && !File.Exists(path))
+        {
+            throw new OperatorException($"There is no file {Path.GetFullPath(path)}.");
+        }
+
+        try
+        {
+            var stream = isInput ? input.Bytes : File.OpenRead(path);
+            if (isInput || !stream.CanSeek)
+            {
+                await using var once = stream;
+                stream = await KeepAsync(once, cancellation);
+            }
+
+            if (await IsUtf16Async(stream, cancellation))
+            {
+                await stream.DisposeAsync();
+                throw new OperatorException($"{name} is UTF-16. Save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8.");
+            }
+
+            return stream;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new OperatorException($"{name} cannot be read: {fault.Message}");
+        }
+    }
+
+    /// <summary>For a format whose records have no end of their own where bytes are wrong.</summary>
+    /// <exception cref="OperatorException">A line is not UTF-8.</exception>
+    public static async Task RequireUtf8Async(Stream stream, CancellationToken cancellation)
+    {
+        stream.Position = 0;
+        var lines = new BoundedLines(stream);
+        for (var number = 1; await lines.ReadAsync(cancellation) is { IsEnd: false } line; number++)
+        {
+            if (line.Text() is null)
+            {
+                throw NotUtf8($"line {number}");
+            }
+        }
+    }
+
+    public static OperatorException NotUtf8(string where) => new(
+        $"{where}: is not UTF-8. Save the file as UTF-8, or convert it, for instance with iconv -f WINDOWS-1252 -t UTF-8. "
+        + "Nothing was imported.");
+
+    private static async Task<bool> IsUtf16Async(Stream stream, CancellationToken cancellation)
+    {
+        var mark = new byte[2];
+        stream.Position = 0;
+        await stream.ReadAtLeastAsync(mark, mark.Length, throwOnEndOfStream: false, cancellation);
+        return mark is [0xFF, 0xFE] or [0xFE, 0xFF];
+    }
+
+    private static async Task<FileStream> KeepAsync(Stream input, CancellationToken cancellation)
+    {
+        var kept = new FileStream(
+            Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.Delete, 64 * 1024, FileOptions.DeleteOnClose);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(kept.Name);
+        }
+
+        try
+        {
+            await input.CopyToAsync(kept, cancellation);
+            return kept;
+        }
+        catch
+        {
+            await kept.DisposeAsync();
+            throw;
+        }
+    }
+}

@@ -19,9 +19,6 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
     /// <summary>How often a batch is sent again that met a store which is away or has too much to do.</summary>
     private const int Patience = 5;
 
-    /// <summary>As a Zulip server has it.</summary>
-    private const int MaxFullName = 100;
-
     /// <summary>The earliest that a table can hold.</summary>
     private static readonly DateTimeOffset Earliest = new(1601, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
@@ -157,9 +154,9 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         }
 
         var fullName = row.Has("full_name") ? row.Text("full_name") : "";
-        if (fullName is not { Length: <= MaxFullName } || fullName.Any(char.IsControl))
+        if (fullName is not "" && (fullName is null || !FullName.IsName(fullName)))
         {
-            return $"full_name: is no text of up to {MaxFullName} characters";
+            return $"full_name: is no text of up to {FullName.MaxCodePoints} characters without control characters";
         }
 
         var account = new Account(subdomain, userId, emailText, password, SealedApiKey: "", isActive, roleNumber, since) { FullName = fullName };

@@ -112,5 +112,6 @@ public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Re
         ("client", happened.Client),
         ("actor", happened.Actor),
         ("invocation", happened.Invocation),
+        ("detail", happened.Detail),
     ];
 }

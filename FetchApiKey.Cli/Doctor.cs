@@ -7,11 +7,9 @@ using Azure.Data.Tables;
 using FetchApiKey.Accounts;
 using FetchApiKey.Attempts;
 using FetchApiKey.Audit;
-using FetchApiKey.Backends.Ldap;
 using FetchApiKey.Passwords;
 using FetchApiKey.Argon2;
 using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKey.Cli;
 
@@ -79,7 +77,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
 
         foreach (var directory in settings.Ldap)
         {
-            await CheckAsync($"directory {directory.Id}", () => DirectoryAsync(directory, cancellation));
+            await CheckAsync($"directory {directory.Id}", () => new DirectoryCheck(directory, time).RunAsync(cancellation));
         }
 
         await CheckAsync("hashing", () => Task.FromResult<IReadOnlyList<Finding>>([Hashing(settings.Hashing)]));
@@ -242,18 +240,5 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         var skew = (time.GetUtcNow() - theirs).Duration();
         var seen = string.Create(CultureInfo.InvariantCulture, $"{skew.TotalSeconds:F0} s from storage's");
         return [skew <= ClockSkew ? new Finding(Verdict.Ok, seen) : new Finding(Verdict.Failed, seen, "set this machine's clock, by NTP")];
-    }
-
-    private async Task<IReadOnlyList<Finding>> DirectoryAsync(LdapSettings settings, CancellationToken cancellation)
-    {
-        using var directory = new LdapDirectory(settings, time, NullLogger.Instance);
-        return
-        [
-            await directory.AnswersAsync(cancellation)
-                ? new Finding(Verdict.Ok, $"{settings.Host}:{settings.Port} answers and has the base that people are searched below")
-                : new Finding(
-                    Verdict.Failed, $"{settings.Host}:{settings.Port} does not answer, or not as it should",
-                    $"look at Ldap__{settings.Id}__..., at the directory's certificate, and at the network between"),
-        ];
     }
 }

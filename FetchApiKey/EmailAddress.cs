@@ -34,7 +34,17 @@ public sealed partial class EmailAddress
     /// </summary>
     public string Canonical { get; }
 
-    /// <summary>Null when <paramref name="text"/> is not e-mail shaped; nothing is trimmed.</summary>
+    /// <summary>
+    /// Null when <paramref name="text"/> is not e-mail shaped as a login asks for it where no directory knows people; nothing is
+    /// trimmed.
+    /// </summary>
+    public static EmailAddress? TryParseInShape(string text) =>
+        TryParse(text) is { } email && IsDomain(text[(text.LastIndexOf('@') + 1)..]) ? email : null;
+
+    /// <summary>
+    /// Null when <paramref name="text"/> is no address that an account can have; nothing is trimmed. A directory's people may have a
+    /// domain of one label.
+    /// </summary>
     public static EmailAddress? TryParse(string text)
     {
         if (text.Length > MaxLength)
@@ -43,7 +53,7 @@ public sealed partial class EmailAddress
         }
 
         var at = text.LastIndexOf('@');
-        return at > 0 && LocalPart().IsMatch(text.AsSpan(0, at)) && IsDomain(text[(at + 1)..])
+        return at > 0 && LocalPart().IsMatch(text.AsSpan(0, at)) && (IsDomain(text[(at + 1)..]) || Label().IsMatch(text.AsSpan(at + 1)))
             ? new EmailAddress(text)
             : null;
     }
@@ -86,6 +96,9 @@ public sealed partial class EmailAddress
 
     [GeneratedRegex("""\A(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+(?!-)[A-Za-z0-9-]{2,63}(?<!-)\z""", RegexOptions.CultureInvariant)]
     private static partial Regex DomainName();
+
+    [GeneratedRegex("""\A[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\z""", RegexOptions.CultureInvariant)]
+    private static partial Regex Label();
 
     [GeneratedRegex("""\A[A-Fa-f0-9:.]+\z""", RegexOptions.CultureInvariant)]
     private static partial Regex AddressCharacters();

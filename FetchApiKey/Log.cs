@@ -113,4 +113,28 @@ internal static partial class Log
 
     [LoggerMessage(93, LogLevel.Warning, "{Backend} could not judge a password that another backend had refused ({Fault}); the attempt counts")]
     public static partial void BackendUnavailable(this ILogger log, string backend, string fault);
+
+    [LoggerMessage(190, LogLevel.Warning, "Directory '{Id}': {Server} failed ({Reason}); the next server is asked")]
+    public static partial void DirectoryServerFailed(this ILogger log, string id, string server, string reason);
+
+    [LoggerMessage(191, LogLevel.Warning, "Directory '{Id}' gives an entry that cannot be used: it exceeds the limits or came in part; its logins are refused")]
+    public static partial void DirectoryEntryUnusable(this ILogger log, string id);
+
+    [LoggerMessage(192, LogLevel.Error, "Directory '{Id}' refuses binds on this connection (LDAP result {Code}): it asks for encryption or another way to log in")]
+    public static partial void DirectoryWantsEncryption(this ILogger log, string id, int code);
+
+    [LoggerMessage(193, LogLevel.Error, "Account storage is unavailable after directory '{Id}' has answered a bind ({Fault}); the attempt counts")]
+    public static partial void AccountsUnavailableAfterBind(this ILogger log, string id, string fault);
+
+    [LoggerMessage(194, LogLevel.Warning, "Directory '{Id}' gives a value of {Attribute} that is not understood; whoever has it is taken for disabled")]
+    public static partial void DirectoryValueNotUnderstood(this ILogger log, string id, string attribute);
+
+    [LoggerMessage(195, LogLevel.Warning, "Directory '{Id}' gives a name that no account may have, longer than 100 characters or with control characters; no account is made")]
+    public static partial void DirectoryNameInvalid(this ILogger log, string id);
+
+    [LoggerMessage(196, LogLevel.Error, "Directory '{Id}' gives the address of user {UserId} of realm '{Realm}' to another entry than the account's; the login is refused")]
+    public static partial void DirectoryAccountTaken(this ILogger log, string id, int userId, string realm);
+
+    [LoggerMessage(197, LogLevel.Warning, "The unique id of an entry of directory '{Id}' was not stored ({Fault}); the next login stores it")]
+    public static partial void DirectoryIdNotStored(this ILogger log, string id, string fault);
 }

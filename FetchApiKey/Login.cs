@@ -23,8 +23,11 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
     /// <summary>Whether somebody who can be believed named the account, so that a refusal is no guess that went wrong.</summary>
     public bool IsVouchedFor { get; init; }
 
-    /// <summary>Whether a backend has refused the password, though the answer be that another was away.</summary>
+    /// <summary>Whether a backend has tried the password, though the answer be that one was away.</summary>
     public bool WasJudged { get; init; }
+
+    /// <summary>What a directory answered, for the audit trail; empty for nothing.</summary>
+    public string Detail { get; init; } = "";
 
     /// <summary>Whether nobody looked at what was given, so that no attempt is counted.</summary>
     public bool IsUnjudged => Outcome is LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable && !WasJudged;
@@ -190,7 +193,7 @@ public sealed class Login(
     private async Task<LoginResult> LogInAsync(PasswordCheck check, CancellationToken cancellation)
     {
         var told = new BackendVerdict(LoginOutcome.PasswordAuthDisabled, null);
-        var wasJudged = false;
+        var (wasJudged, detail) = (false, "");
         foreach (var backend in backends.Of(check.Realm))
         {
             BackendVerdict verdict;
@@ -205,6 +208,7 @@ public sealed class Login(
                 return new LoginResult(LoginOutcome.Unavailable, told.Account)
                 {
                     WasJudged = true,
+                    Detail = detail,
                     Fault = fault is HashingGateFullException || AccountTables.IsUnavailability(fault) ? null : ExceptionDispatchInfo.Capture(fault),
                 };
             }
@@ -223,7 +227,8 @@ public sealed class Login(
                     : Granted(verdict);
             }
 
-            wasJudged |= verdict.Outcome is not (LoginOutcome.DirectoryUnavailable or LoginOutcome.Unavailable);
+            wasJudged |= verdict.WasTried;
+            detail = verdict.Detail.Length > 0 ? verdict.Detail : detail;
             if (verdict.Outcome.Weight() > told.Outcome.Weight())
             {
                 told = verdict;
@@ -235,7 +240,7 @@ public sealed class Login(
             return new LoginResult(LoginOutcome.PasswordAuthDisabled, (await check.Reading).Account);
         }
 
-        return new LoginResult(told.Outcome, told.Account) { WasJudged = wasJudged };
+        return new LoginResult(told.Outcome, told.Account) { WasJudged = wasJudged, Detail = detail };
     }
 
     private LoginResult Granted(BackendVerdict verdict)

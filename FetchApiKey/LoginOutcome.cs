@@ -47,6 +47,12 @@ public enum LoginOutcome
     /// <summary>... whose entry gives no e-mail address that an account could have.</summary>
     DirectoryEmailInvalid,
 
+    /// <summary>... whose entry gives a name that no account may have.</summary>
+    DirectoryNameInvalid,
+
+    /// <summary>... whose address has the account of another entry.</summary>
+    DirectoryAccountTaken,
+
     /// <summary>... but no account, and the settings make none.</summary>
     AccountNotCreated,
 
@@ -79,6 +85,8 @@ public static class LoginOutcomes
         LoginOutcome.DirectoryDisabled => "directory_disabled",
         LoginOutcome.DirectoryAccessDenied => "directory_access_denied",
         LoginOutcome.DirectoryEmailInvalid => "directory_email_invalid",
+        LoginOutcome.DirectoryNameInvalid => "directory_name_invalid",
+        LoginOutcome.DirectoryAccountTaken => "directory_account_taken",
         LoginOutcome.AccountNotCreated => "account_not_created",
         LoginOutcome.AccountInactive => "account_inactive",
         _ => throw new ArgumentOutOfRangeException(nameof(outcome)),
@@ -93,7 +101,7 @@ public static class LoginOutcomes
         LoginOutcome.RealmDeactivated or LoginOutcome.UserDeactivated or LoginOutcome.PasswordResetRequired => 6,
         LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable => 5,
         LoginOutcome.DirectoryDisabled or LoginOutcome.DirectoryAccessDenied or LoginOutcome.DirectoryEmailInvalid or LoginOutcome.AccountNotCreated
-            or LoginOutcome.AccountInactive => 4,
+            or LoginOutcome.AccountInactive or LoginOutcome.DirectoryNameInvalid or LoginOutcome.DirectoryAccountTaken => 4,
         LoginOutcome.StoredHashRefused or LoginOutcome.AccountMalformed => 3,
         LoginOutcome.WrongPassword => 2,
         LoginOutcome.PasswordAuthDisabled => -1,

@@ -87,6 +87,7 @@ public sealed partial class AccountStore
             }
         }
 
+        await new DirectoryIds(tables).ForgetAsync(subdomain, partition, cancellation);
         using var link = await tables.Accounts.DeleteEntityAsync(partition, PasswordInvitation.Row, cancellationToken: cancellation);
         using var account = await tables.Accounts.DeleteEntityAsync(partition, partition, cancellationToken: cancellation);
         // Once more, for a link that was made meanwhile.

@@ -58,6 +58,7 @@ public sealed class AuditTable(AccountTables tables)
         AddUnlessEmpty(row, "Client", happened.Client);
         AddUnlessEmpty(row, "Actor", happened.Actor);
         AddUnlessEmpty(row, "Invocation", happened.Invocation);
+        AddUnlessEmpty(row, "Detail", happened.Detail);
         if (happened.UserId is { } userId)
         {
             row["UserId"] = userId;
@@ -197,7 +198,10 @@ public sealed class AuditTable(AccountTables tables)
     {
         var happened = new SecurityEvent(
             row.Time("Time"), row.Text("Kind"), row.Text("Outcome"), row.Text("Realm"), row.NumberIfAny("UserId", 0, Account.MaxUserId),
-            row.TextIfAny("Account"), row.TextIfAny("Client"), row.TextIfAny("Actor"), row.TextIfAny("Invocation"));
+            row.TextIfAny("Account"), row.TextIfAny("Client"), row.TextIfAny("Actor"), row.TextIfAny("Invocation"))
+        {
+            Detail = row.TextIfAny("Detail"),
+        };
         return row.Fault is null ? happened : happened with { Malformed = row.Fault };
     }
 

@@ -24,7 +24,10 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
         Ended(result.Outcome, subdomain);
         var happened = new SecurityEvent(
             time.GetUtcNow(), result.IsGranted ? granted : SecurityEventKind.LoginRefused, result.Outcome.Name(), subdomain, result.Account?.UserId,
-            NameIn(result, name) is { } named ? digest.OfAccount(subdomain, named) : "", digest.OfClient(address.Bucket), Actor: "", invocation);
+            NameIn(result, name) is { } named ? digest.OfAccount(subdomain, named) : "", digest.OfClient(address.Bucket), Actor: "", invocation)
+        {
+            Detail = result.Detail,
+        };
         Activity.Current?.SetTag("fetch_api_key.account", happened.Account);
         if (!result.IsStored)
         {

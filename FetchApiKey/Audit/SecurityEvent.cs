@@ -60,4 +60,7 @@ public sealed record SecurityEvent(
 
     /// <summary>What is wrong with the row that it was read from; what the row does not tell is then empty. Null where nothing is.</summary>
     public RowFault? Malformed { get; init; }
+
+    /// <summary>What a directory answered to a bind, a code and Active Directory's own, such as "ldap 49 data 532"; empty for nothing.</summary>
+    public string Detail { get; init; } = "";
 }

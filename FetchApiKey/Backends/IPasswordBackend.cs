@@ -30,6 +30,14 @@ public sealed record PasswordCheck(
 public sealed record BackendVerdict(LoginOutcome Outcome, Account? Account)
 {
     /// <summary>
+    /// A hash was computed or a bind was sent: the attempt counts, whatever came of it, for every name alike.
+    /// </summary>
+    public bool WasTried { get; init; } = Outcome is not (LoginOutcome.Unavailable or LoginOutcome.DirectoryUnavailable);
+
+    /// <summary>What a directory answered, for the audit trail; empty for nothing.</summary>
+    public string Detail { get; init; } = "";
+
+    /// <summary>
     /// What a right password has for a consequence, a renewed hash or a new account: done when the verdict is committed, and not before. It
     /// gives the verdict that follows from it. Null for none.
     /// </summary>

@@ -18,12 +18,13 @@ public sealed class LoginName
     /// <summary>Null for a name that is not e-mail shaped.</summary>
     public EmailAddress? Email { get; }
 
+    /// <summary>Blanks around an address are no part of it where a directory is asked, which would not see them either.</summary>
     /// <param name="appendDomain">Null where the directory does not make addresses that way.</param>
     public static LoginName Of(string text, string? appendDomain)
     {
-        var email = EmailAddress.TryParse(text);
+        var email = EmailAddress.TryParse(text.Trim());
         var address = email ?? (appendDomain is null ? null : EmailAddress.TryParse($"{text}@{appendDomain}"));
-        return new LoginName(text, address?.Canonical ?? CanonicalOf(text), email);
+        return new LoginName(email?.Text ?? text, address?.Canonical ?? CanonicalOf(text), email);
     }
 
     [return: NotNullIfNotNull(nameof(email))]

@@ -8,12 +8,12 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey.Backends;
 
 public sealed class PasswordBackendsInOrder(
-    EmailBackend email, IEnumerable<LdapDirectory> directories, AccountStore accounts, ApiKeyCipher cipher, LoginEvents events, TimeProvider time,
-    ILogger<LdapBackend> log)
+    EmailBackend email, IEnumerable<LdapDirectory> directories, AccountStore accounts, DirectoryIds ids, ApiKeyCipher cipher, LoginEvents events,
+    TimeProvider time, ILogger<LdapBackend> log)
 {
     /// <summary>A backend for each realm that has a directory, with its settings.</summary>
     private readonly Dictionary<string, (LdapSettings Settings, LdapBackend Backend)> _directories = directories
-        .Select(directory => (directory.Settings, Backend: new LdapBackend(directory, accounts, cipher, events, time, log)))
+        .Select(directory => (directory.Settings, Backend: new LdapBackend(directory, accounts, ids, cipher, events, time, log)))
         .SelectMany(ldap => ldap.Settings.Realms.Select(realm => (Realm: realm, Ldap: ldap)))
         .ToDictionary(ldap => ldap.Realm, ldap => ldap.Ldap, StringComparer.Ordinal);
 
@@ -28,5 +28,5 @@ public sealed class PasswordBackendsInOrder(
     /// <summary>Null for a name that is not e-mail shaped, unless the realm has a directory: contract section 1.2, step 5.</summary>
     public LoginName? NameOf(Realm realm, string username) =>
         _directories.TryGetValue(realm.Subdomain, out var found) ? LoginName.Of(username, found.Settings.AppendDomain)
-        : EmailAddress.TryParse(username);
+        : EmailAddress.TryParseInShape(username);
 }

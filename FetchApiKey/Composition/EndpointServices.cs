@@ -82,7 +82,7 @@ public static class EndpointServices
     {
         services.AddSingleton(settings.ApiKeys).AddSingleton<CorrelationDigest>();
         services.AddSingleton(provider => new ApiKeyCipher(settings.ApiKeys, provider.GetRequiredService<AccountTables>().SealMarker));
-        services.AddSingleton<AccountStore>().AddSingleton<PasswordInvitations>();
+        services.AddSingleton<AccountStore>().AddSingleton<DirectoryIds>().AddSingleton<PasswordInvitations>();
         services.AddSingleton(provider => new RealmStore(
             provider.GetRequiredService<AccountTables>(), settings.RealmMaxAge, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AuditTable>().AddSingleton<AuditTrail>().AddSingleton<LoginEvents>();

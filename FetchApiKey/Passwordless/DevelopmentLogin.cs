@@ -52,7 +52,7 @@ public sealed class DevelopmentLogin(
                 return BackendOff;
             }
 
-            if (EmailAddress.TryParse(username) is not { } email)
+            if (EmailAddress.TryParseInShape(username) is not { } email)
             {
                 return Reply.InvalidEmail;
             }

@@ -68,7 +68,7 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
                     attempt.Begin();
                     reading = await validator.ReadAsync(token);
                     return reading.Holds
-                        ? await login.AdmitAsync(realm, reading.Email is { } email ? EmailAddress.TryParse(email) : null, request.Lifetime.Deadline)
+                        ? await login.AdmitAsync(realm, reading.Email is { } email ? EmailAddress.TryParse(email.Trim()) : null, request.Lifetime.Deadline)
                         : new LoginResult(LoginOutcome.TokenRefused, null);
                 });
             return ReplyTo(result, reading, includeProfile, form.Unconsumed()).With(result.RateLimit);

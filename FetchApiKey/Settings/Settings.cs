@@ -82,7 +82,7 @@ public sealed record Settings
                 "CorsAllowedOrigins",
                 text => text == "*" || Realm.OriginOf(text) == text ? text : null,
                 "an origin such as https://app.example.com"),
-            Ldap = LdapSection.Read(reader, answersRequests),
+            Ldap = LdapSection.Read(reader),
             Telemetry = TelemetrySection.Read(reader),
             AuditRetention = ReadAuditRetention(reader.Section("Audit")),
             DevelopmentLogin = ReadDevelopmentLogin(reader, isOnAzure),

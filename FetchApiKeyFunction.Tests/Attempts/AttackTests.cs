@@ -5,7 +5,6 @@ using System.Security.Cryptography;
 using System.Text;
 using Azure.Data.Tables;
 using FetchApiKey.Attempts;
-using FetchApiKey.Backends.Ldap;
 using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 using FetchApiKeyFunction.Tests.Ldap;
@@ -50,7 +49,7 @@ public sealed class AttackTests
         Assert.InRange(endpoint.StorageCalls - calls, perAddress, (5 * names.Sum()) + (2 * (sent - names.Sum())));
     }
 
-    [DirectoryFact]
+    [Fact]
     public async Task A_directory_gets_as_many_guesses_as_the_limit_allows_though_clients_leave_it()
     {
         using var directory = new SlowDirectory(TimeSpan.FromMilliseconds(700));
@@ -65,7 +64,7 @@ public sealed class AttackTests
         Assert.Equal(429, await endpoint.LogInAsync(Bystander, Password, BystanderAddress));
     }
 
-    [DirectoryFact]
+    [Fact]
     public async Task A_guess_whose_client_left_while_the_directory_was_asked_counts_for_its_name()
     {
         using var directory = new SlowDirectory(TimeSpan.FromMilliseconds(500));
@@ -236,10 +235,4 @@ public sealed class AttackTests
             await Task.Delay(20, limit.Token);
         }
     }
-}
-
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class DirectoryFactAttribute : FactAttribute
-{
-    public DirectoryFactAttribute() => Skip = OpenLdapLibrary.WhyNot();
 }

@@ -1,8 +1,6 @@
-// Settings of directories: what they read, what they refuse, and that a process without the native library does not start.
+// Settings of directories: what they read and what they refuse.
 
 using FetchApiKey.Backends.Ldap;
-using FetchApiKey.Cli;
-using FetchApiKeyFunction.Tests.Hosts;
 using Microsoft.Extensions.Configuration;
 
 namespace FetchApiKeyFunction.Tests.Ldap;
@@ -17,7 +15,8 @@ public sealed class LdapSettingsTests
         var settings = Assert.Single(Read(Enough));
 
         Assert.Equal(["", "acme"], settings.Realms);
-        Assert.Equal(("ldap.example.com", 636, LdapEncryption.Tls), (settings.Host, settings.Port, settings.Encryption));
+        Assert.Equal([new LdapServer("ldap.example.com", 636, LdapEncryption.Tls)], settings.Servers);
+        Assert.Equal(["dc=example,dc=com"], settings.UserSearchBases);
         Assert.Equal(("(uid=%(user)s)", "uid"), (settings.UserSearchFilter.ToString(), settings.UsernameAttribute));
         Assert.Equal((false, false, 4), (settings.AutoCreate, settings.IsFirst, settings.Connections));
         Assert.Equal((TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)), (settings.ConnectTimeout, settings.OperationTimeout));
@@ -69,36 +68,20 @@ public sealed class LdapSettingsTests
     }
 
     [Theory]
-    [InlineData("(uid=%(user)s)", "(uid=a\\2ab\\28c\\29\\5c\\00\\c3\\a9)")]
-    [InlineData("(&(objectClass=person)(|(uid=%(user)s)(mail=%(user)s)))", "(&(objectClass=person)(|(uid=a\\2ab\\28c\\29\\5c\\00\\c3\\a9)(mail=a\\2ab\\28c\\29\\5c\\00\\c3\\a9)))")]
-    public void A_value_is_escaped_wherever_it_stands(string filter, string expected) =>
-        Assert.Equal(expected, LdapFilter.TryParse(filter, "%(user)s")!.With("a*b(c)\\\0é"));
+    [InlineData("ldaps://one.example.com ldaps://two.example.com:1636", "one.example.com:636 two.example.com:1636")]
+    [InlineData("ldaps://one.example.com, ldap://[::1]:3389", "one.example.com:636 ::1:3389")]
+    public void Several_servers_stand_in_their_order(string uri, string servers) =>
+        Assert.Equal(servers, string.Join(' ', Assert.Single(Read([.. Enough, ("people:uri", uri)])).Servers));
 
     [Theory]
-    [InlineData("uid=%(user)s")]
-    [InlineData("(uid=%(user)s))")]
-    [InlineData("((uid=%(user)s)")]
-    [InlineData("(uid=%(user)s)(cn=a)")]
-    [InlineData("(uid=a)")]
-    [InlineData("")]
-    public void What_is_no_filter_with_its_placeholder_is_refused(string filter) => Assert.Null(LdapFilter.TryParse(filter, "%(user)s"));
+    [InlineData("ldaps://one.example.com ldap://two.example.com")]
+    [InlineData("ldaps://one.example.com http://two.example.com")]
+    public void One_server_that_may_not_be_used_is_a_fault(string uri) =>
+        Assert.Throws<InvalidSettingsException>(() => Read([.. Enough, ("people:uri", uri)]));
 
-    [UnshareFact]
-    public async Task Without_the_native_library_a_process_that_has_a_directory_does_not_start_and_says_what_to_install()
-    {
-        // In a mount namespace of its own, where the library's files are empty.
-        const string hide = "for f in /lib/*-linux-gnu/libldap*.so* /usr/lib/*-linux-gnu/libldap*.so*; do mount --bind /dev/null \"$(readlink -f \"$f\")\" 2>/dev/null; done; exec dotnet \"$0\" serve";
-        var environment = Enough.ToDictionary(setting => $"Ldap__{setting.Item1.Replace(":", "__", StringComparison.Ordinal)}", setting => setting.Item2);
-        environment["AccountStorage"] = "UseDevelopmentStorage=true";
-        environment["ExternalHost"] = "zulip.example.com";
-        environment[TestServer.KeyVariable.Name] = TestServer.KeyVariable.Value;
-
-        using var serve = ProcessRun.Start("unshare", ["--mount", "sh", "-c", hide, TestedProgram.Assembly], environment);
-
-        Assert.Equal(ExitCode.BadSettings, await serve.ExitCodeAsync());
-        Assert.Contains("Ldap: the OpenLDAP client library is missing", serve.Output, StringComparison.Ordinal);
-        Assert.Contains("libldap-2.5-0", serve.Output, StringComparison.Ordinal);
-    }
+    [Fact]
+    public void Several_bases_stand_in_their_order_and_an_escaped_semicolon_is_a_part_of_one() => Assert.Equal(
+        ["ou=people,o=x", @"ou=a\;b,o=x"], Assert.Single(Read([.. Enough, ("people:userSearchBase", @"ou=people,o=x; ou=a\;b,o=x ;")])).UserSearchBases);
 
     private static IReadOnlyList<LdapSettings> Read(params (string Name, string Value)[] ldap)
     {
@@ -114,22 +97,5 @@ public sealed class LdapSettingsTests
         }
 
         return Settings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), answersRequests: false).Ldap;
-    }
-
-    [AttributeUsage(AttributeTargets.Method)]
-    private sealed class UnshareFactAttribute : FactAttribute
-    {
-        public UnshareFactAttribute() => Skip = MayUnshare() ? null : "Only root on Linux may hide a file from a process, where mount namespaces are allowed.";
-
-        private static bool MayUnshare()
-        {
-            if (!OperatingSystem.IsLinux() || !Environment.IsPrivilegedProcess)
-            {
-                return false;
-            }
-
-            using var unshare = ProcessRun.Start("unshare", ["--mount", "true"]);
-            return unshare.ExitCodeAsync().GetAwaiter().GetResult() == 0;
-        }
     }
 }

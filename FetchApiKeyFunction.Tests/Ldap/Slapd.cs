@@ -4,7 +4,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using FetchApiKey.Backends.Ldap;
 using FetchApiKey.Cli;
 using FetchApiKeyFunction.Tests.Hosts;
 
@@ -43,7 +42,7 @@ internal sealed class Slapd : IAsyncDisposable
     }
 
     /// <summary>Null where the tests run, else why they do not.</summary>
-    public static string? Skip { get; } = DebianPackages.WhyNotUnpack("slapd", Packages) ?? OpenLdapLibrary.WhyNot();
+    public static string? Skip { get; } = DebianPackages.WhyNotUnpack("slapd", Packages);
 
     public int Port { get; }
 

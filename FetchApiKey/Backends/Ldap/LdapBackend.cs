@@ -1,8 +1,6 @@
 // The backend that lets a directory judge a password, and finds or makes the account of the entry.
 
-using System.Globalization;
 using System.Security.Cryptography;
-using System.Text;
 using FetchApiKey.Accounts;
 using FetchApiKey.Audit;
 using FetchApiKey.Passwords;
@@ -12,20 +10,16 @@ namespace FetchApiKey.Backends.Ldap;
 
 /// <summary>Contract section 9. Of the account nobody learns anything before the directory has accepted the password.</summary>
 public sealed class LdapBackend(
-    LdapDirectory directory, AccountStore accounts, ApiKeyCipher cipher, LoginEvents events, TimeProvider time, ILogger<LdapBackend> log) : IPasswordBackend
+    LdapDirectory directory, AccountStore accounts, DirectoryIds ids, ApiKeyCipher cipher, LoginEvents events, TimeProvider time,
+    ILogger<LdapBackend> log) : IPasswordBackend
 {
     private const int LongestName = 320;
-
-    /// <summary>ADS_UF_ACCOUNTDISABLE of Active Directory.</summary>
-    private const int AccountDisabled = 2;
 
     /// <summary>How often the next user id is asked for again when somebody else took it meanwhile.</summary>
     private const int UserIdTries = 20;
 
-    /// <summary>What stands in org_membership for the root realm, whose subdomain is empty: Zulip's name, and that of our settings.</summary>
-    private static readonly string[] RootNames = ["www", "@"];
-
     private readonly LdapSettings _settings = directory.Settings;
+    private readonly EntryRules _rules = new(directory.Settings, log);
 
     public async Task<BackendVerdict> CheckAsync(PasswordCheck check, CancellationToken cancellation)
     {
@@ -35,78 +29,97 @@ public sealed class LdapBackend(
             return new BackendVerdict(LoginOutcome.WrongPassword, await check.OwnerAsync());
         }
 
-        if (QueryOf(check.Name) is not var (filter, isTheirs))
+        if (UsernameOf(check.Name) is not { } username)
         {
             return new BackendVerdict(LoginOutcome.UnknownUser, await check.OwnerAsync());
         }
 
-        DirectoryVerdict verdict;
-        DirectoryEntry? entry;
+        DirectoryAnswer answer;
         // A bind that was sent is seen through, whatever becomes of the client.
         check.Attempt.Begin();
         try
         {
-            (verdict, entry) = await directory.AuthenticateAsync(filter, isTheirs, Encoding.UTF8.GetString(check.Password.Utf8), cancellation);
+            answer = await directory.AuthenticateAsync(QueryOf(username), check.Password.Utf8, cancellation);
         }
         catch (DirectoryUnavailableException)
         {
             return new BackendVerdict(LoginOutcome.DirectoryUnavailable, null);
         }
 
-        return verdict switch
+        // From here on the attempt counts: else whatever fails would tell right passwords from wrong ones, as often as somebody likes.
+        try
         {
-            DirectoryVerdict.Right or DirectoryVerdict.RightWithoutAccess => await AdmitAsync(check, entry!, verdict == DirectoryVerdict.Right, cancellation),
-            DirectoryVerdict.WrongPassword => new BackendVerdict(LoginOutcome.WrongPassword, await check.OwnerAsync()),
-            _ => new BackendVerdict(LoginOutcome.UnknownUser, await check.OwnerAsync()),
-        };
+            return await VerdictOfAsync(check, username, answer, cancellation) with { WasTried = true, Detail = answer.Detail };
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.AccountsUnavailableAfterBind(_settings.Id, fault.GetType().Name);
+            return new BackendVerdict(LoginOutcome.Unavailable, null) { WasTried = true, Detail = answer.Detail };
+        }
     }
 
-    /// <summary>
-    /// How to find the entry of a typed name; null where none can have it. A directory matches names without regard to case, blanks
-    /// and look-alikes of Unicode: an entry counts only if it has the typed name as it is, ASCII case aside, for else each
-    /// spelling would have an attempt limit of its own.
-    /// </summary>
-    private (string Filter, Func<DirectoryEntry, bool> IsTheirs)? QueryOf(LoginName name)
+    /// <summary>What a typed name is in the directory; null for what is nobody's.</summary>
+    private string? UsernameOf(LoginName name)
     {
-        if (name.Text.Length is 0 or > LongestName || name.Text.Any(char.IsControl))
+        var typed = name.Text;
+        if (typed.Length is 0 or > LongestName || typed.Any(char.IsControl))
         {
             return null;
         }
 
-        var typed = name.Text;
-        if (_settings.AppendDomain is { } domain && name.Email is not null)
+        if (_settings.AppendDomain is not { } domain || typed.LastIndexOf('@') is not (>= 0 and var at))
         {
-            var at = typed.LastIndexOf('@');
-            if (!Same(typed[(at + 1)..], domain))
-            {
-                return null;
-            }
-
-            typed = typed[..at];
+            return typed;
         }
 
-        var search = name.Email is not null && _settings.ReverseEmailSearchFilter is { } reverse ? reverse : _settings.UserSearchFilter;
-        return (search.With(typed), entry =>
-            entry[_settings.UsernameAttribute].Any(value => Same(value, typed))
-            || (_settings.EmailAttribute is { } email && entry[email].Any(value => Same(value, typed))));
+        // A user name with an @ of its own would make an address that means another.
+        return EntryRules.Same(typed[(at + 1)..], domain) && at > 0 && typed.IndexOf('@', StringComparison.Ordinal) == at
+            ? typed[..at]
+            : null;
     }
 
-    private async Task<BackendVerdict> AdmitAsync(PasswordCheck check, DirectoryEntry entry, bool matchesFilter, CancellationToken cancellation)
+    /// <summary>
+    /// An address may be a user name, too: where it is nobody's address, that is looked for. Both are asked, whatever the first finds.
+    /// </summary>
+    private DirectoryQuery QueryOf(string username)
     {
-        var realm = check.Realm;
-        if (EmailOf(entry) is not { } email)
+        var filters = new List<byte[]> { _settings.UserSearchFilter.With(username) };
+        if (_settings.ReverseEmailSearchFilter is { } reverse && username.Contains('@', StringComparison.Ordinal))
+        {
+            filters.Insert(0, reverse.With(username));
+        }
+
+        return new DirectoryQuery(filters, entry => _rules.IsOf(entry, username));
+    }
+
+    private async Task<BackendVerdict> VerdictOfAsync(
+        PasswordCheck check, string username, DirectoryAnswer answer, CancellationToken cancellation) =>
+        answer.Verdict switch
+        {
+            DirectoryVerdict.Unanswered => new BackendVerdict(LoginOutcome.DirectoryUnavailable, null),
+            DirectoryVerdict.Right or DirectoryVerdict.RightWithoutAccess => await AdmitAsync(check, username, answer, cancellation),
+            DirectoryVerdict.WrongPassword => new BackendVerdict(LoginOutcome.WrongPassword, await check.OwnerAsync()),
+            _ => new BackendVerdict(LoginOutcome.UnknownUser, await check.OwnerAsync()),
+        };
+
+    private async Task<BackendVerdict> AdmitAsync(
+        PasswordCheck check, string username, DirectoryAnswer answer, CancellationToken cancellation)
+    {
+        var (realm, entry) = (check.Realm, answer.Entry!);
+        if (_rules.EmailOf(entry, username) is not { } email)
         {
             log.DirectoryEntryWithoutEmail(_settings.Id);
             return new BackendVerdict(LoginOutcome.DirectoryEmailInvalid, null);
         }
 
-        var (account, malformed) = await accounts.FindAsync(realm.Subdomain, email, cancellation);
-        if (!HasAccess(realm, entry, matchesFilter))
+        var id = _rules.UniqueIdOf(entry);
+        var (partition, account, malformed, belongs) = await FindAsync(realm.Subdomain, email, id, cancellation);
+        if (!_rules.HasAccess(realm, entry, answer.Verdict == DirectoryVerdict.Right))
         {
             return new BackendVerdict(LoginOutcome.DirectoryAccessDenied, account);
         }
 
-        if (IsDisabled(entry))
+        if (_rules.IsDisabled(entry))
         {
             return new BackendVerdict(LoginOutcome.DirectoryDisabled, account);
         }
@@ -117,54 +130,93 @@ public sealed class LdapBackend(
             return new BackendVerdict(LoginOutcome.AccountMalformed, null);
         }
 
+        if (belongs == Belonging.ToAnother)
+        {
+            log.DirectoryAccountTaken(_settings.Id, account!.UserId, realm.Subdomain);
+            return new BackendVerdict(LoginOutcome.DirectoryAccountTaken, account);
+        }
+
         if (account is not null)
         {
-            return Verdict(realm, account);
+            return Verdict(realm, account) with
+            {
+                Consequence = belongs == Belonging.ToNobody
+                    ? cancelled => JoinAsync(Verdict(realm, account), partition, id!, cancelled)
+                    : null,
+            };
         }
 
-        return !realm.IsActive ? new BackendVerdict(LoginOutcome.AccountInactive, null)
-            : !_settings.AutoCreate ? new BackendVerdict(LoginOutcome.AccountNotCreated, null)
-            : new BackendVerdict(LoginOutcome.LoggedIn, null) { Consequence = cancelled => CreateAsync(check, email, FullNameOf(entry), cancelled) };
-    }
-
-    /// <summary>A user name with the domain, else the attribute, else the user name.</summary>
-    private EmailAddress? EmailOf(DirectoryEntry entry)
-    {
-        var text = _settings.EmailAttribute is { } attribute ? entry.First(attribute)
-            : _settings.AppendDomain is { } domain && entry.First(_settings.UsernameAttribute) is { } username ? $"{username}@{domain}"
-            : entry.First(_settings.UsernameAttribute);
-        return text is null ? null : EmailAddress.TryParse(text);
-    }
-
-    /// <summary>As a Zulip server decides: either way in is enough; where neither is set, everybody has access.</summary>
-    private bool HasAccess(Realm realm, DirectoryEntry entry, bool matchesFilter)
-    {
-        if (!_settings.Attributes.TryGetValue("org_membership", out var membership))
+        if (!realm.IsActive || !_settings.AutoCreate)
         {
-            return matchesFilter;
+            return new BackendVerdict(realm.IsActive ? LoginOutcome.AccountNotCreated : LoginOutcome.AccountInactive, null);
         }
 
-        return entry[membership].Any(value => value == realm.Subdomain || (realm.Subdomain.Length == 0 && RootNames.Contains(value)))
-            || (_settings.AccessFilter is not null && matchesFilter);
-    }
-
-    /// <summary>A value that cannot be read disables: it was meant to say something.</summary>
-    private bool IsDisabled(DirectoryEntry entry)
-    {
-        if (_settings.Attributes.TryGetValue("userAccountControl", out var control) && entry.First(control) is { } flags
-            && (!int.TryParse(flags, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var bits) || (bits & AccountDisabled) != 0))
+        if (_rules.FullNameOf(entry) is not { } fullName)
         {
-            return true;
+            log.DirectoryNameInvalid(_settings.Id);
+            return new BackendVerdict(LoginOutcome.DirectoryNameInvalid, null);
         }
 
-        return _settings.Attributes.TryGetValue("deactivated", out var deactivated) && entry.First(deactivated) is { } value
-            && !value.Equals("FALSE", StringComparison.OrdinalIgnoreCase);
+        return new BackendVerdict(LoginOutcome.LoggedIn, null)
+        {
+            Consequence = async cancelled =>
+            {
+                var made = await CreateAsync(check, email, fullName, cancelled);
+                return id is null || made.Account is null ? made : await JoinAsync(made, partition, id, cancelled);
+            },
+        };
     }
 
-    private string FullNameOf(DirectoryEntry entry)
+    private enum Belonging
     {
-        string Value(string name) => _settings.Attributes.TryGetValue(name, out var attribute) ? entry.First(attribute) ?? "" : "";
-        return Value("full_name") is { Length: > 0 } name ? name : $"{Value("first_name")} {Value("last_name")}".Trim();
+        ToAnother = 0,
+        ToNobody,
+
+        /// <summary>Or to nobody, where the settings name no unique id.</summary>
+        ToThis,
+    }
+
+    /// <summary>
+    /// The account that the entry had before, whatever its address is by now; else that of the address, unless another entry has it.
+    /// </summary>
+    private async Task<(string Partition, Account? Account, RowFault? Malformed, Belonging Belongs)> FindAsync(
+        string subdomain, EmailAddress email, string? id, CancellationToken cancellation)
+    {
+        if (id is not null && await ids.AccountOfAsync(subdomain, id, cancellation) is { } known)
+        {
+            var had = await accounts.FindAsync(subdomain, known, cancellation);
+            if (had.Account is not null || had.Malformed is not null)
+            {
+                return (known, had.Account, had.Malformed, Belonging.ToThis);
+            }
+        }
+
+        var partition = Account.PartitionOf(subdomain, email);
+        var (account, malformed) = await accounts.FindAsync(subdomain, email, cancellation);
+        if (account is null || !_settings.Attributes.ContainsKey("unique_account_id"))
+        {
+            return (partition, account, malformed, Belonging.ToThis);
+        }
+
+        var owner = await ids.EntryOfAsync(subdomain, partition, cancellation);
+        var belongs = owner is null && id is not null ? Belonging.ToNobody : owner == id ? Belonging.ToThis : Belonging.ToAnother;
+        return (partition, account, malformed, belongs);
+    }
+
+    /// <summary>Storage that fails here costs nothing but that the next login does it.</summary>
+    private async Task<BackendVerdict> JoinAsync(BackendVerdict granted, string partition, string id, CancellationToken cancellation)
+    {
+        try
+        {
+            return granted.Outcome != LoginOutcome.LoggedIn || await ids.JoinAsync(granted.Account!.Subdomain, partition, id, cancellation)
+                ? granted
+                : new BackendVerdict(LoginOutcome.DirectoryAccountTaken, granted.Account);
+        }
+        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        {
+            log.DirectoryIdNotStored(_settings.Id, fault.GetType().Name);
+            return granted;
+        }
     }
 
     /// <summary>
@@ -203,6 +255,4 @@ public sealed class LdapBackend(
 
     private static BackendVerdict Verdict(Realm realm, Account account) =>
         new(realm.IsActive && account.IsActive ? LoginOutcome.LoggedIn : LoginOutcome.AccountInactive, account);
-
-    private static bool Same(string one, string other) => LoginName.CanonicalOf(one) == LoginName.CanonicalOf(other);
 }

@@ -1,8 +1,8 @@
 // How a directory's settings are read: Ldap__ID__NAME.
 
-using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text.RegularExpressions;
 
 namespace FetchApiKey.Backends.Ldap;
 
@@ -14,14 +14,14 @@ internal sealed class LdapSection
 
     /// <summary>Names of Zulip's AUTH_LDAP_USER_ATTR_MAP that an account or an access rule can use.</summary>
     private static readonly string[] MappedNames =
-        ["full_name", "first_name", "last_name", "userAccountControl", "deactivated", "org_membership"];
+        ["full_name", "first_name", "last_name", "userAccountControl", "deactivated", "org_membership", "unique_account_id"];
 
     private readonly SettingsReader _section;
 
     private LdapSection(SettingsReader section) => _section = section;
 
-    /// <summary>Every directory. An operator's command asks none, so it needs no library.</summary>
-    public static List<LdapSettings> Read(SettingsReader settings, bool answersRequests)
+    /// <summary>Every directory.</summary>
+    public static List<LdapSettings> Read(SettingsReader settings)
     {
         var directories = settings.Section("Ldap");
         var realms = new HashSet<string>(StringComparer.Ordinal);
@@ -37,31 +37,24 @@ internal sealed class LdapSection
             all.Add(new LdapSection(section).Read(realms));
         }
 
-        if (all.Count > 0 && answersRequests && OpenLdapLibrary.WhyNot() is { } missing)
-        {
-            settings.Fault("Ldap", missing);
-        }
-
         return all;
     }
 
     private LdapSettings Read(HashSet<string> takenRealms)
     {
         var realms = _section.Realms("realms", takenRealms);
-        var (host, port, encryption) = ReadUri();
+        var servers = LdapServers.Read(_section);
         var (appendDomain, emailAttribute, reverseFilter) = ReadAddresses();
         var (bindDn, bindPassword) = ReadBind();
         var settings = new LdapSettings
         {
             Id = _section.Id,
             Realms = realms,
-            Host = host,
-            Port = port,
-            Encryption = encryption,
-            TrustedCertificates = ReadCertificates(encryption),
+            Servers = servers,
+            TrustedCertificates = ReadCertificates(servers),
             BindDn = bindDn,
             BindPassword = bindPassword,
-            UserSearchBase = _section.Required("userSearchBase", "the DN below which people are"),
+            UserSearchBases = ReadBases(),
             UserSearchFilter = Filter("userSearchFilter", UserPlaceholder, fallback: $"(uid={UserPlaceholder})")!,
             UsernameAttribute = Attribute(_section, "usernameAttribute") ?? "uid",
             AppendDomain = appendDomain,
@@ -79,34 +72,18 @@ internal sealed class LdapSection
         return settings;
     }
 
-    private (string Host, int Port, LdapEncryption Encryption) ReadUri()
+    /// <summary>Separated by semicolons, which in a DN are escaped: RFC 4514 section 2.4.</summary>
+    private List<string> ReadBases()
     {
-        var startTls = _section.Flag("startTls");
-        var mayBePlain = _section.Flag("allowUnencrypted");
-        if (!Uri.TryCreate(_section.Text("uri"), UriKind.Absolute, out var uri)
-            || uri.Scheme is not ("ldap" or "ldaps") || uri.Host.Length == 0
-            || uri is not { UserInfo: "", AbsolutePath: "" or "/", Query: "", Fragment: "" })
-        {
-            _section.Fault("uri", "must be ldaps://HOST or ldap://HOST, with a port or without");
-            return ("", 0, LdapEncryption.None);
-        }
-
-        var isLdaps = uri.Scheme == "ldaps";
-        if (isLdaps && startTls)
-        {
-            _section.Fault("startTls", "is for ldap://; ldaps:// is encrypted from the beginning");
-        }
-
-        var isHere = uri.IsLoopback || (IPAddress.TryParse(uri.Host, out var address) && IPAddress.IsLoopback(address));
-        if (!isLdaps && !startTls && !isHere && !mayBePlain)
+        var bases = Regex.Split(_section.Text("userSearchBase") ?? "", """(?<!\\);""", RegexOptions.CultureInvariant)
+            .Select(text => text.Trim()).Where(text => text.Length > 0).ToList();
+        if (bases.Count == 0)
         {
             _section.Fault(
-                "uri",
-                "passwords would cross the network in clear: use ldaps:// or startTls, or allowUnencrypted where the network is trusted");
+                "userSearchBase", "must be the DN below which people are; of several one after another, separated by semicolons");
         }
 
-        return (uri.DnsSafeHost, uri.Port > 0 ? uri.Port : isLdaps ? 636 : 389,
-            isLdaps ? LdapEncryption.Tls : startTls ? LdapEncryption.StartTls : LdapEncryption.None);
+        return bases;
     }
 
     /// <summary>How a user name becomes an address, and an address an entry.</summary>
@@ -144,14 +121,14 @@ internal sealed class LdapSection
         return (dn, password);
     }
 
-    private X509Certificate2Collection? ReadCertificates(LdapEncryption encryption)
+    private X509Certificate2Collection? ReadCertificates(List<LdapServer> servers)
     {
         if (_section.Text("trustedCertificates") is not { } path)
         {
             return null;
         }
 
-        if (encryption == LdapEncryption.None)
+        if (servers.TrueForAll(server => server.Encryption == LdapEncryption.None))
         {
             _section.Fault("trustedCertificates", "without TLS there is no certificate");
         }
@@ -229,7 +206,8 @@ internal sealed class LdapSection
         var filter = LdapFilter.TryParse(text, placeholder);
         if (filter is null)
         {
-            _section.Fault(name, $"must be a filter in parentheses{(placeholder.Length > 0 ? $" with {placeholder} in it" : "")}");
+            _section.Fault(
+                name, $"must be a filter as RFC 4515 has it, in parentheses{(placeholder.Length > 0 ? $" with {placeholder} in it" : "")}");
         }
 
         return filter;

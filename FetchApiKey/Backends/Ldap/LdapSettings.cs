@@ -1,6 +1,7 @@
 // What an operator sets of a directory: Ldap__ID__..., an ID of the operator's choice for each.
 
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 
 namespace FetchApiKey.Backends.Ldap;
 
@@ -12,13 +13,8 @@ public sealed record LdapSettings
     /// <summary>realms: subdomains, empty for the root realm, which is written @.</summary>
     public required IReadOnlyList<string> Realms { get; init; }
 
-    /// <summary>uri: a host and a port.</summary>
-    public required string Host { get; init; }
-
-    public required int Port { get; init; }
-
-    /// <summary>ldaps, or ldap with startTls.</summary>
-    public LdapEncryption Encryption { get; init; }
+    /// <summary>uri: one or more, which are asked in this order.</summary>
+    public required IReadOnlyList<LdapServer> Servers { get; init; }
 
     /// <summary>trustedCertificates: a PEM file, or a directory of them, that alone is trusted; null for the system's.</summary>
     public X509Certificate2Collection? TrustedCertificates { get; init; }
@@ -28,7 +24,10 @@ public sealed record LdapSettings
 
     public string BindPassword { get; init; } = "";
 
-    public required string UserSearchBase { get; init; }
+    internal ReadOnlyMemory<byte> BindPasswordUtf8 => Encoding.UTF8.GetBytes(BindPassword);
+
+    /// <summary>userSearchBase: one or more, all of which are searched.</summary>
+    public required IReadOnlyList<string> UserSearchBases { get; init; }
 
     /// <summary>userSearchFilter, with %(user)s where the user name goes.</summary>
     public required LdapFilter UserSearchFilter { get; init; }
@@ -73,11 +72,4 @@ public sealed record LdapSettings
     public bool TakesPlainNames => AppendDomain is not null || EmailAttribute is not null;
 
     public override string ToString() => $"directory '{Id}'";
-}
-
-public enum LdapEncryption
-{
-    None = 0,
-    StartTls,
-    Tls,
 }

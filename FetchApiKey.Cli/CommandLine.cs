@@ -285,6 +285,7 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
         var target = new Argument<string?>("file") { Description = "A file that is not there yet; - for standard output, or nothing where that is no terminal.", Arity = ArgumentArity.ZeroOrOne };
         var ofRealm = new Option<string?>("--realm") { Description = "The subdomain of one realm, empty for the root realm; all realms without it." };
         var site = new Option<string?>("--site") { Description = "The origin that clients reach the realm at; its public URL without it." };
+        var despiteDirectory = new Option<bool>(UserCommands.DespiteDirectory) { Description = "Though the realm's people log in by a directory alone." };
         var skipInvalid = new Option<bool>("--skip-invalid") { Description = "Import the sound lines of a file that has faulty ones." };
 
         return new Command("users", "Accounts. Passwords are read from a prompt or from standard input.")
@@ -296,8 +297,9 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
                 UserDesk(arguments, output, forAll: true).ListAsync(arguments.GetRequiredValue(realm), cancellation)),
             Verb("show", "Show an account.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).ShowAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
-            Verb("set-password", "Give an account a new password.", [email, realm], (arguments, output, cancellation) =>
-                UserDesk(arguments, output).SetPasswordAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
+            Verb("set-password", "Give an account a new password.", [email, realm, despiteDirectory], (arguments, output, cancellation) =>
+                UserDesk(arguments, output).SetPasswordAsync(
+                    arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), arguments.GetValue(despiteDirectory), cancellation)),
             Verb("invite-reset", "Print a link with which somebody can choose a new password, once.", [email, realm, hours, linkOrigin], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).InviteResetAsync(
                     new PasswordInvitations(Open().Tables), arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email),

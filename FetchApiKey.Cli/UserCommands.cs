@@ -18,6 +18,9 @@ public sealed partial class UserCommands(
     /// <summary>As many as storage gives at once. A realm of no more is listed by user id.</summary>
     private const int Page = 1000;
 
+    /// <summary>The option that sets a password where the realm's people log in by a directory alone.</summary>
+    public const string DespiteDirectory = "--despite-directory";
+
     public async Task<int> AddAsync(string subdomain, string emailText, int? userId, int role, CancellationToken cancellation)
     {
         var email = Parse(emailText);
@@ -112,6 +115,7 @@ public sealed partial class UserCommands(
             throw new OperatorException(
                 !realm.IsActive ? $"The {RealmCommands.Name(subdomain)} is deactivated."
                 : !account.IsActive ? $"The account of {account.Email} is deactivated."
+                : IsOfDirectoryAlone(realm) ? $"The people of the {RealmCommands.Name(subdomain)} log in by a directory alone, unless realms set --email-backend true lets them have passwords."
                 : $"The {RealmCommands.Name(subdomain)} takes no passwords of its own.");
         }
 
@@ -123,6 +127,9 @@ public sealed partial class UserCommands(
         await report.WriteAsync(("email", account.Email), ("expires", expires), ("link", PasswordResetPage.LinkTo(site, token)));
         return ExitCode.Done;
     }
+
+    private bool IsOfDirectoryAlone(Realm? realm) =>
+        realm is not null && !realm.Backends.HasFlag(PasswordBackends.Email) && settings.Ldap.Any(directory => directory.Realms.Contains(realm.Subdomain));
 
     private Task RecordAsync(Account account, CancellationToken cancellation) =>
         acts.RecordAsync(account.Subdomain, Parse(account.Email), account.UserId, cancellation);

@@ -8,10 +8,17 @@ namespace FetchApiKey.Cli;
 /// <summary>What an operator orders here holds at the first try, whatever logins and others do to the account at the same time.</summary>
 public sealed partial class UserCommands
 {
-    public async Task<int> SetPasswordAsync(string subdomain, string emailText, CancellationToken cancellation)
+    /// <param name="despiteDirectory">Whether it is meant, though the realm's people log in by a directory alone.</param>
+    public async Task<int> SetPasswordAsync(string subdomain, string emailText, bool despiteDirectory, CancellationToken cancellation)
     {
         // To say at once that there is nobody; what is read here decides nothing, since the prompt may wait for long.
         await ReadAsync(subdomain, Parse(emailText), cancellation);
+        if (!despiteDirectory && IsOfDirectoryAlone((await realms.ReadAsync(subdomain, cancellation)).Realm))
+        {
+            throw new OperatorException(
+                $"The people of the {RealmCommands.Name(subdomain)} log in by a directory alone. {DespiteDirectory} sets a password all the same.");
+        }
+
         var hash = await ReadNewHashAsync(Parse(emailText));
         var code = await OverrideAsync(
             subdomain, emailText, email => accounts.OverridePasswordHashAsync(subdomain, email, hash, cancellation),

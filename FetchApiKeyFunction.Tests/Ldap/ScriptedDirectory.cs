@@ -55,6 +55,12 @@ internal sealed class ScriptedDirectory : IDisposable
     /// <summary>What is sent before the end of a search, whole messages; of the message's id.</summary>
     public Func<int, IEnumerable<byte[]>>? Instead { get; set; }
 
+    /// <summary>The result code of StartTLS; it does no TLS.</summary>
+    public int StartTls { get; set; }
+
+    /// <summary>What is sent in clear behind the answer to it.</summary>
+    public byte[] BehindStartTls { get; set; } = [];
+
     /// <summary>Passwords that have reached it, the service's own apart.</summary>
     public int Binds => _binds;
 
@@ -152,7 +158,7 @@ internal sealed class ScriptedDirectory : IDisposable
                     }
                 }
             }
-            catch (Exception fault) when (fault is OperationCanceledException or IOException or ObjectDisposedException or InvalidOperationException)
+            catch (Exception fault) when (fault is OperationCanceledException or IOException or ObjectDisposedException or InvalidOperationException or AsnContentException)
             {
                 // Stopped, or the endpoint has left.
             }
@@ -185,6 +191,9 @@ internal sealed class ScriptedDirectory : IDisposable
                 var isBase = operation.ReadEnumeratedBytes().Span[0] == 0;
                 var reply = Search(where);
                 return (reply, reply.Code is { } result ? [.. Instead?.Invoke(id) ?? Found(id, where, isBase, operation), ScriptedMessages.Result(id, 5, result)] : []);
+
+            case 23:
+                return (new ScriptedReply(StartTls), [[.. ScriptedMessages.Result(id, 24, StartTls), .. BehindStartTls]]);
 
             default:
                 return (new ScriptedReply(null), []);
@@ -234,54 +243,4 @@ internal sealed class ScriptedDirectory : IDisposable
     }
 
     private static string Text(byte[] octets) => Encoding.UTF8.GetString(octets);
-}
-
-/// <summary>What a directory sends.</summary>
-internal static class ScriptedMessages
-{
-    public static byte[] Result(int id, int operation, int code, string diagnostic = "") => Message(id, operation, writer =>
-    {
-        writer.WriteEncodedValue([0x0A, 1, (byte)code]);
-        writer.WriteOctetString([]);
-        writer.WriteOctetString(Encoding.UTF8.GetBytes(diagnostic));
-    });
-
-    public static byte[] Entry(int id, string dn, IEnumerable<(string Name, byte[][] Values)> attributes) => Message(id, 4, writer =>
-    {
-        writer.WriteOctetString(Encoding.UTF8.GetBytes(dn));
-        using (writer.PushSequence())
-        {
-            foreach (var (name, values) in attributes)
-            {
-                using (writer.PushSequence())
-                {
-                    writer.WriteOctetString(Encoding.UTF8.GetBytes(name));
-                    using (writer.PushSetOf())
-                    {
-                        foreach (var value in values)
-                        {
-                            writer.WriteOctetString(value);
-                        }
-                    }
-                }
-            }
-        }
-    });
-
-    public static byte[] Reference(int id, string uri) => Message(id, 19, writer => writer.WriteOctetString(Encoding.UTF8.GetBytes(uri)));
-
-    private static byte[] Message(int id, int operation, Action<AsnWriter> write)
-    {
-        var writer = new AsnWriter(AsnEncodingRules.BER);
-        using (writer.PushSequence())
-        {
-            writer.WriteInteger(id);
-            using (writer.PushSequence(new Asn1Tag(TagClass.Application, operation, isConstructed: true)))
-            {
-                write(writer);
-            }
-        }
-
-        return writer.Encode();
-    }
 }

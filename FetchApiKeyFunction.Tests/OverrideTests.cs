@@ -160,7 +160,7 @@ public sealed class OverrideTests : IAsyncLifetime
         {
             if ((await _accounts.FindAsync("", _email, CancellationToken.None)).Account is { } account
                 && await _accounts.SetSealedApiKeyAsync(
-                    account, TestServer.Cipher.Seal("", account.UserId, Account.NewApiKey()), CancellationToken.None))
+                    account, TestServer.Cipher.Seal("", _email, account.UserId, Account.NewApiKey()), CancellationToken.None))
             {
                 Writes++;
             }

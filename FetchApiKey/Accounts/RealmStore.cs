@@ -53,7 +53,6 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
             }
         }
 
-        tables.SealMarker.Observe(isMarked);
         return realms;
     }
 

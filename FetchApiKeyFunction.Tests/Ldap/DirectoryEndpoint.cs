@@ -72,7 +72,8 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
 
     public async Task AddAsync(int userId, string address, string hash, string? apiKey = null)
     {
-        var account = new Account("", userId, address, hash, Cipher.Seal("", userId, apiKey ?? Account.NewApiKey()), true, Account.Member, DateTimeOffset.UnixEpoch);
+        var seal = Cipher.Seal("", Parse(address), userId, apiKey ?? Account.NewApiKey());
+        var account = new Account("", userId, address, hash, seal, true, Account.Member, DateTimeOffset.UnixEpoch);
         Assert.Equal(Addition.Added, await Accounts.AddAsync(account, Parse(address), CancellationToken.None));
     }
 

@@ -191,7 +191,7 @@ public sealed class DirectoryPeopleTests
         Assert.Equal("ada@example.com", await endpoint.AddressOfAsync("ada2", "right"));
 
         var account = (await endpoint.AccountAsync("ada@example.com"))!;
-        Assert.True(await endpoint.Accounts.DeleteAsync(account, EmailAddress.TryParse("ada@example.com")!, CancellationToken.None));
+        await endpoint.Accounts.DeleteAsync("", EmailAddress.TryParse("ada@example.com")!, account.UserId, CancellationToken.None);
 
         Assert.Equal("ada2@example.com", await endpoint.AddressOfAsync("ada2", "right"));
         await foreach (var row in endpoint.Tables.UserIds.QueryAsync<Azure.Data.Tables.TableEntity>(row => row.PartitionKey == ".directory"))

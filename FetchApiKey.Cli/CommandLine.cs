@@ -213,6 +213,7 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
     {
         Verb("generate", "Print a new key for ApiKeys__keys__ID.", [], async (arguments, output, _) =>
         {
+            StandardOutput.MakePrivate(output);
             var key = Convert.ToBase64String(RandomNumberGenerator.GetBytes(ApiKeySettings.KeyBytes));
             await ReportFor(arguments, output).WriteTextAsync(key + output.NewLine, ("key", key));
             return ExitCode.Done;
@@ -301,9 +302,12 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
                 UserDesk(arguments, output).SetPasswordAsync(
                     arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), arguments.GetValue(despiteDirectory), cancellation)),
             Verb("invite-reset", "Print a link with which somebody can choose a new password, once.", [email, realm, hours, linkOrigin], (arguments, output, cancellation) =>
-                UserDesk(arguments, output).InviteResetAsync(
+            {
+                StandardOutput.MakePrivate(output);
+                return UserDesk(arguments, output).InviteResetAsync(
                     new PasswordInvitations(Open().Tables), arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email),
-                    TimeSpan.FromHours(arguments.GetValue(hours)), arguments.GetValue(linkOrigin), cancellation)),
+                    TimeSpan.FromHours(arguments.GetValue(hours)), arguments.GetValue(linkOrigin), cancellation);
+            }),
             Verb("rotate-key", "Give an account a new API key; the old one is refused from then on.", [email, realm], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).RotateKeyAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
             Verb("deactivate", "Refuse an account's log-ins.", [email, realm], (arguments, output, cancellation) =>
@@ -315,8 +319,11 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
             Verb("delete", "Delete an account, its API key and the failed attempts on it, for good.", [email, realm, _yes], (arguments, output, cancellation) =>
                 UserDesk(arguments, output).DeleteAsync(arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), cancellation)),
             Verb("zuliprc", "Print the file that clients read an account's API key from.", [email, realm, site], (arguments, output, cancellation) =>
-                UserDesk(arguments, output).ZuliprcAsync(
-                    arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), arguments.GetValue(site), cancellation)),
+            {
+                StandardOutput.MakePrivate(output);
+                return UserDesk(arguments, output).ZuliprcAsync(
+                    arguments.GetRequiredValue(realm), arguments.GetRequiredValue(email), arguments.GetValue(site), cancellation);
+            }),
             Verb("import", "Import accounts with their hashes and keys.", [file, _format, skipInvalid], async (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open(forAll: true);

@@ -40,13 +40,14 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
             }
 
             // The earlier form opens in every row that has the id, so that one of them may have it from another.
-            foreach (var account in ofRealm.Where(account => doubled.Contains(account.UserId)))
+            bool IsAmbiguous(Account account) => doubled.Contains(account.UserId) && !ApiKeyCipher.IsBoundToRow(account);
+            foreach (var account in ofRealm.Where(IsAmbiguous))
             {
                 doubledRows++;
                 await error.WriteLineAsync($"{account}, {account.Email}: another account has this user id, so its API key was left alone");
             }
 
-            outdated.AddRange(ofRealm.Where(account => !doubled.Contains(account.UserId)));
+            outdated.AddRange(ofRealm.Where(account => !IsAmbiguous(account)));
         }
 
         foreach (var subdomain in outdated.Select(account => account.Subdomain).Distinct(StringComparer.Ordinal))

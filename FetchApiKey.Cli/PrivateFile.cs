@@ -127,8 +127,9 @@ public sealed class PrivateFile : IDisposable
         {
             return act();
         }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
+            // The last is what the framework makes of a file that is larger than the process may write.
             throw new OperatorException($"{path} cannot be written: {fault.Message}");
         }
     }

@@ -39,13 +39,21 @@ public sealed class TableBackup(AccountTables tables, ApiKeySettings keys, TimeP
             Write(BackupFile.FirstLine(time.GetUtcNow(), keys.WriteWith));
             foreach (var (name, table) in BackedUpTables.Of(tables))
             {
-                await foreach (var row in table.QueryAsync<TableEntity>(cancellationToken: cancellation))
+                try
                 {
-                    if (BackedUpTables.Has(row))
+                    await foreach (var row in table.QueryAsync<TableEntity>(cancellationToken: cancellation))
                     {
-                        Write(BackupFile.RowLine(name, row));
-                        rows++;
+                        if (BackedUpTables.Has(row))
+                        {
+                            Write(BackupFile.RowLine(name, row));
+                            rows++;
+                        }
                     }
+                }
+                catch (Exception fault) when (fault is InvalidOperationException or FormatException && !AccountTables.IsUnavailability(fault))
+                {
+                    throw new OperatorException(
+                        $"A row of the table {name} has a value that cannot be decoded ({fault.GetType().Name}). 'doctor' names it; mend or delete it.");
                 }
             }
 

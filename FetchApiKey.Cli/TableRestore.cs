@@ -93,8 +93,15 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
         }
         catch (RequestFailedException fault) when (fault.Status == 409)
         {
-            var there = await table.GetEntityIfExistsAsync<TableEntity>(row.PartitionKey, row.RowKey, cancellationToken: cancellation);
-            return there.HasValue && IsSame(name, there.Value!, row) ? Restored.Unchanged : Restored.Differs;
+            try
+            {
+                var there = await table.GetEntityIfExistsAsync<TableEntity>(row.PartitionKey, row.RowKey, cancellationToken: cancellation);
+                return there.HasValue && IsSame(name, there.Value!, row) ? Restored.Unchanged : Restored.Differs;
+            }
+            catch (Exception unreadable) when (!AccountTables.IsUnavailability(unreadable))
+            {
+                return Restored.Differs;
+            }
         }
     }
 

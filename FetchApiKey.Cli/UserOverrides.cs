@@ -94,6 +94,7 @@ public sealed partial class UserCommands
         var email = Parse(emailText);
         await acts.RecordAsync(subdomain, email, userId: null, cancellation);
         await attempts.DeleteAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        await attempts.DeleteAsync(RegenerationLimit.KeyOf(subdomain, email), cancellation);
         await report.WriteAsync(("realm", subdomain), ("email", email.Text), ("is_locked", false));
         return ExitCode.Done;
     }
@@ -113,6 +114,7 @@ public sealed partial class UserCommands
         await acts.RecordAsync(subdomain, email, account?.UserId, cancellation);
         // Before the account, so that a deletion that is cut short is finished by running it again.
         await attempts.DeleteAsync(LoginAttempts.KeyOf(subdomain, email), cancellation);
+        await attempts.DeleteAsync(RegenerationLimit.KeyOf(subdomain, email), cancellation);
         await accounts.DeleteAsync(subdomain, email, account?.UserId, cancellation);
         await report.WriteAsync(
             ("realm", subdomain), ("user_id", account is null ? "" : account.UserId), ("email", account?.Email ?? email.Text), ("is_deleted", true));

@@ -70,7 +70,7 @@ public sealed class Login(
         var result = await LimitAsync(
             SecurityEventKind.Login, realm, name, client, invocation, lifetime,
             () => name.Email is { } email ? accounts.FindAsync(realm.Subdomain, email, lifetime.Deadline) : Task.FromResult(default(AccountReading)),
-            (attempt, reading) => LogInAsync(new PasswordCheck(realm, name, password, attempt, client, invocation, reading), lifetime.Deadline));
+            (attempt, reading) => LogInAsync(new PasswordCheck(realm, name, password, attempt, client, invocation, lifetime, reading), lifetime.Deadline));
         result.Fault?.Throw();
         return result;
     }
@@ -162,7 +162,12 @@ public sealed class Login(
                 events.AddressFilled(realm.Subdomain, client, invocation);
             }
 
-            throw other ?? fault;
+            if (other is not null)
+            {
+                throw other;
+            }
+
+            throw;
         }
     }
 
@@ -243,10 +248,17 @@ public sealed class Login(
         return new LoginResult(told.Outcome, told.Account) { WasJudged = wasJudged, Detail = detail };
     }
 
+    /// <summary>The password was right, whatever becomes of the key: the verdict is committed, and is no failure.</summary>
     private LoginResult Granted(BackendVerdict verdict)
     {
         var login = GiveKey(verdict.Account!);
-        return new LoginResult(login.Outcome, login.Account) { ApiKey = login.ApiKey };
+        return new LoginResult(login.Outcome, login.Account)
+        {
+            ApiKey = login.ApiKey,
+            WasJudged = true,
+            IsVouchedFor = login.Outcome == LoginOutcome.Unavailable,
+            Detail = verdict.Detail,
+        };
     }
 
     /// <summary>A key whose seal is broken, or another account's, is nobody's: the login ends as if the password were wrong.</summary>

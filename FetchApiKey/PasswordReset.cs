@@ -106,8 +106,21 @@ public sealed class PasswordReset(
             }
             catch (Exception fault)
             {
-                throw await attempts.EndedWaitingAsync(attempt, fault, lifetime.Abandoned) ?? fault;
+                var other = await attempts.EndedWaitingAsync(attempt, fault, lifetime.Abandoned);
+                if (attempt.FillsAddress)
+                {
+                    events.AddressFilled(realm.Subdomain, client, invocation);
+                }
+
+                if (other is not null)
+                {
+                    throw other;
+                }
+
+                throw;
             }
+
+            attempt.ReturnTurn();
 
             // A link that is good changes nothing by itself, and a password that it has set stays set: neither can be withheld.
             var isFailure = result.Outcome <= ResetOutcome.AccountMissing;

@@ -52,6 +52,11 @@ public sealed class RequestForm : IDisposable
             {
                 refusal = Reply.BodyTimedOut;
             }
+            catch
+            {
+                form.Dispose();
+                throw;
+            }
         }
 
         lifetime.BodyArrived();

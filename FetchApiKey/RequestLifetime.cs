@@ -10,15 +10,23 @@ public sealed class RequestLifetime(TimeProvider time, CancellationToken abandon
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(8);
 
     private readonly CancellationTokenSource _deadline = new(Limit, time);
+    private long _begun = time.GetTimestamp();
 
     /// <summary>Cancelled when the time is over. What has begun runs to its end or to this.</summary>
     public CancellationToken Deadline => _deadline.Token;
+
+    /// <summary>Until the deadline.</summary>
+    public TimeSpan Left => Limit - time.GetElapsedTime(_begun);
 
     /// <summary>Cancelled when the client goes away. It ends waiting, and nothing that has begun.</summary>
     public CancellationToken Abandoned => abandoned;
 
     /// <summary>The body is there: from now on the time counts for the answer.</summary>
-    public void BodyArrived() => _deadline.CancelAfter(Limit);
+    public void BodyArrived()
+    {
+        _begun = time.GetTimestamp();
+        _deadline.CancelAfter(Limit);
+    }
 
     public void Dispose() => _deadline.Dispose();
 }

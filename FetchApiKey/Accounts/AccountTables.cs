@@ -136,10 +136,17 @@ public sealed class AccountTables
     /// its session and the identity's token. The rows that it asks for do not exist.
     /// </summary>
     /// <exception cref="MissingTablesException">At least one does not exist.</exception>
-    public Task WarmUpAsync(CancellationToken cancellation) => Task.WhenAll(
-        CheckAsync(cancellation),
-        Accounts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody, cancellationToken: cancellation),
-        Attempts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody, cancellationToken: cancellation));
+    public async Task WarmUpAsync(CancellationToken cancellation)
+    {
+        // The first of these to fail names its own table alone; the check names all.
+        var check = CheckAsync(cancellation);
+        var reading = Task.WhenAll(
+            Accounts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody, cancellationToken: cancellation),
+            Attempts.GetEntityIfExistsAsync<TableEntity>(Nobody, Nobody, cancellationToken: cancellation));
+        await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await check;
+        await reading;
+    }
 
     /// <summary>Asks each time.</summary>
     /// <exception cref="MissingTablesException">At least one does not exist.</exception>

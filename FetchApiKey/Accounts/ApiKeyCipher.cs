@@ -62,6 +62,9 @@ public sealed class ApiKeyCipher(ApiKeySettings settings, SealMarker? marker = n
             ? Seal(subdomain, EmailAddress.TryParse(emailText)!, userId, apiKey)
             : null;
 
+    /// <summary>Whether its seal can be of no other row; one of an earlier release opens in every row of the same user id.</summary>
+    public static bool IsBoundToRow(Account account) => !account.SealedApiKey.StartsWith($"{Version1}.", StringComparison.Ordinal);
+
     /// <summary>Whether a seal is of the present version and was made with the key that new ones are made with.</summary>
     public bool IsCurrent(Account account) => account.SealedApiKey.StartsWith($"{Version}.{settings.WriteWith}.", StringComparison.Ordinal);
 

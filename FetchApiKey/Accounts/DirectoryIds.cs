@@ -14,6 +14,9 @@ namespace FetchApiKey.Accounts;
 /// </summary>
 public sealed class DirectoryIds(AccountTables tables)
 {
+    /// <summary>After the subdomain.</summary>
+    internal const string PartitionEnd = ".directory";
+
     private const string AccountColumn = "Account";
     private const string IdColumn = "Id";
 
@@ -69,5 +72,5 @@ public sealed class DirectoryIds(AccountTables tables)
     private static TableEntity Row(string subdomain, string row, string column, string value) =>
         new(Partition(subdomain), row) { [column] = value };
 
-    private static string Partition(string subdomain) => $"{subdomain}.directory";
+    private static string Partition(string subdomain) => subdomain + PartitionEnd;
 }

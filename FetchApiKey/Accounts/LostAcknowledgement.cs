@@ -23,8 +23,9 @@ internal static class LostAcknowledgement
             var standing = await table.GetEntityIfExistsAsync<TableEntity>(partition, row, cancellationToken: limit.Token);
             return standing.HasValue && isOurs(standing.Value!);
         }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        catch (Exception)
         {
+            // Away, or with a value that cannot be decoded: the fault of the write itself is told.
             return false;
         }
     }

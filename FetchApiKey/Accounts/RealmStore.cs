@@ -195,7 +195,7 @@ public sealed class RealmStore(AccountTables tables, TimeSpan maxAge, TimeProvid
         {
             if (row.Partition == SealMarker.Partition)
             {
-                isMarked = true;
+                isMarked |= row.Row == SealMarker.Row;
                 continue;
             }
 

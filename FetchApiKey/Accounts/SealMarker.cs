@@ -12,7 +12,7 @@ namespace FetchApiKey.Accounts;
 public sealed class SealMarker(TableClient realms)
 {
     public const string Partition = "seals";
-    private const string Row = "v2";
+    internal const string Row = "v2";
 
     private volatile Sight _sight;
 
@@ -31,9 +31,10 @@ public sealed class SealMarker(TableClient realms)
         {
             _sight = Sight.Present;
         }
-        else if (_sight == Sight.None)
+        else
         {
-            _sight = Sight.Absent;
+            // What was seen to be there is not overwritten by an answer that is older.
+            Interlocked.CompareExchange(ref _sight, Sight.Absent, Sight.None);
         }
     }
 

@@ -79,6 +79,11 @@ internal sealed class UserIdClaims(AccountTables tables, TimeSpan lifetime)
         var faults = new List<RowFault>();
         await foreach (var row in tables.UserIds.ReadRowsAsync(filter: null, count, Columns, cancellation))
         {
+            if (row.Partition.EndsWith(DirectoryIds.PartitionEnd, StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             _ = row.Text(Holder);
             if (IdOf(row) is null)
             {

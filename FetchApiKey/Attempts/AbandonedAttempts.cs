@@ -33,6 +33,7 @@ internal sealed class AbandonedAttempts(TimeProvider time, ILogger log)
 
     private async Task ChargeAsync(LoginAttempt attempt)
     {
+        attempt.ReturnTurn();
         using var limit = new CancellationTokenSource(LoginAttempts.CommitLimit, time);
         try
         {

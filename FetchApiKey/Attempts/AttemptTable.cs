@@ -149,9 +149,9 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
     /// <summary>Whether this instance is to sweep now: it has taken the day's turn, which one instance gets.</summary>
     public async Task<bool> TakeSweepAsync(CancellationToken cancellation)
     {
-        var turn = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(SweepKey, SweepKey, cancellationToken: cancellation);
-        var now = Observe(turn.GetRawResponse());
-        if (turn.HasValue && turn.Value!.Timestamp > now - AttemptPolicy.Day)
+        var (turn, read) = await tables.Attempts.ReadRowAsync(SweepKey, SweepKey, [], cancellation);
+        var now = Observe(read);
+        if (turn is not null && turn.Timestamp > now - AttemptPolicy.Day)
         {
             return false;
         }
@@ -159,8 +159,8 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
         try
         {
             var row = new TableEntity(SweepKey, SweepKey);
-            using var answer = turn.HasValue
-                ? await tables.Attempts.UpdateEntityAsync(row, turn.Value!.ETag, TableUpdateMode.Replace, cancellation)
+            using var answer = turn is not null
+                ? await tables.Attempts.UpdateEntityAsync(row, turn.ETag, TableUpdateMode.Replace, cancellation)
                 : await tables.Attempts.AddEntityAsync(row, cancellation);
             return true;
         }
@@ -173,8 +173,8 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
     /// <summary>Deletes the rows that nothing has written for longer than anything in them matters; gives their number.</summary>
     public async Task<int> SweepAsync(CancellationToken cancellation)
     {
-        var row = await tables.Attempts.GetEntityIfExistsAsync<TableEntity>(SweepKey, SweepKey, cancellationToken: cancellation);
-        var before = Observe(row.GetRawResponse()) - AttemptPolicy.Day - TimeSpan.FromHours(1);
+        var (_, read) = await tables.Attempts.ReadRowAsync(SweepKey, SweepKey, [], cancellation);
+        var before = Observe(read) - AttemptPolicy.Day - TimeSpan.FromHours(1);
         var filter = string.Create(CultureInfo.InvariantCulture, $"Timestamp lt datetime'{before.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}'");
         var swept = 0;
         await foreach (var old in tables.Attempts.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey"], cancellationToken: cancellation))

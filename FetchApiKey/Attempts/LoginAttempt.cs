@@ -86,5 +86,6 @@ public sealed class LoginAttempt : IDisposable
         _turns = turns;
     }
 
-    private void ReturnTurn() => Interlocked.Exchange(ref _turns, null)?.Return();
+    /// <summary>Nothing is read or hashed for it any more.</summary>
+    internal void ReturnTurn() => Interlocked.Exchange(ref _turns, null)?.Return();
 }

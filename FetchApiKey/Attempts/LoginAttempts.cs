@@ -2,7 +2,6 @@
 
 using System.Security.Cryptography;
 using System.Text;
-using Azure;
 using FetchApiKey.Accounts;
 using FetchApiKey.Backends;
 using FetchApiKey.Telemetry;
@@ -22,8 +21,11 @@ public sealed class LoginAttempts(
     /// <summary>What writing a verdict may take beside the deadline of the request: together the ten seconds within which there is an answer.</summary>
     internal static readonly TimeSpan CommitLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>Attempts that read, or have read and wait for their hash. Each makes up to three calls side by side.</summary>
+    private const int MaxReading = 32;
+
     private readonly AttemptBuckets _buckets = new(table, time);
-    private readonly WorkTurns _turns = new();
+    private readonly WorkTurns _turns = new(MaxReading);
     private readonly AttemptPolicies _policies = new(settings, isOnAzure, log);
     private readonly AbandonedAttempts _abandoned = new(time, log);
 
@@ -204,7 +206,13 @@ public sealed class LoginAttempts(
     private async Task<VerdictCommitment> CommitSuccessAsync(LoginAttempt attempt, CancellationToken cancellation)
     {
         var address = attempt.Address;
-        var reading = address.HasFailures ? address.ReadAsync(cancellation) : null;
+        var remembered = address.Remembered;
+        if (remembered is { IsBlocked: true } full)
+        {
+            return new VerdictCommitment(false, Blocked(full, "address"));
+        }
+
+        var reading = remembered is null ? address.ReadAsync(cancellation) : null;
         var ofName = default(Commitment);
         try
         {

@@ -16,12 +16,15 @@ public sealed class RegenerationLimit(AttemptTable table, TimeProvider time)
 
     private readonly AttemptBuckets _buckets = new(table, time);
 
+    /// <summary>The key of an account's bucket.</summary>
+    public static string KeyOf(string subdomain, EmailAddress email) => $"{LoginAttempts.KeyOf(subdomain, email)}.key";
+
     /// <summary>Counts a new API key before it is made.</summary>
     /// <returns>That it may not be made, where the account has had as many as it may.</returns>
     /// <exception cref="Exception">Storage is away: no key is to be made.</exception>
     public async Task<VerdictCommitment> CountAsync(string subdomain, EmailAddress email, CancellationToken cancellation)
     {
-        var bucket = _buckets.Enter($"{LoginAttempts.KeyOf(subdomain, email)}.key", Policy);
+        var bucket = _buckets.Enter(KeyOf(subdomain, email), Policy);
         try
         {
             var (isCommitted, _, retryAfter) = await bucket.CommitFailureAsync(cancellation);

@@ -3,14 +3,12 @@
 namespace FetchApiKey.Attempts;
 
 /// <summary>
-/// A turn is held from before the first read until the hash begins or the bind is sent, so that no more is read than is soon hashed: who must be
-/// told 503, or goes away, has mostly cost no storage call. Networks take turns (<see cref="ClientQueue{TWork}"/>).
+/// Networks take turns (<see cref="ClientQueue{TWork}"/>). An attempt holds one from before its first read until its hash begins or its bind
+/// is sent, so that no more is read than is soon hashed: who must be told 503, or goes away, has mostly cost no storage call.
 /// </summary>
-internal sealed class WorkTurns
+/// <param name="atOnce">How many have a turn at once.</param>
+internal sealed class WorkTurns(int atOnce)
 {
-    /// <summary>Attempts that read, or have read and wait for their hash. Each makes up to three calls side by side.</summary>
-    internal const int AtOnce = 32;
-
     private readonly Lock _lock = new();
     private readonly ClientQueue<Waiter> _queue = new();
     private int _taken;
@@ -35,7 +33,7 @@ internal sealed class WorkTurns
         Waiter waiter;
         lock (_lock)
         {
-            if (_taken < AtOnce)
+            if (_taken < atOnce)
             {
                 _taken++;
                 return;

@@ -34,7 +34,7 @@ public sealed record AuditQuery(DateTimeOffset From, DateTimeOffset To)
 public sealed class AuditTable(AccountTables tables)
 {
     private const string Shards = "abcdefghijklmnop";
-    private static readonly string[] Columns = ["Time", "Kind", "Outcome", "Realm", "UserId", "Account", "Client", "Actor", "Invocation"];
+    private static readonly string[] Columns = ["Time", "Kind", "Outcome", "Realm", "UserId", "Account", "Client", "Actor", "Invocation", "Detail"];
 
     /// <summary>What Table Storage takes in one transaction.</summary>
     public const int MaxBatch = 100;

@@ -10,9 +10,11 @@ namespace FetchApiKey.Backends;
 /// <param name="Attempt">Whose turn it is, and until when it may wait; <see cref="LoginAttempt.Begin"/> before the work.</param>
 /// <param name="Client">Whose login it is: clients take turns where something is scarce.</param>
 /// <param name="Invocation">The Functions host's id of the request; empty without that host.</param>
+/// <param name="Lifetime">How long the request has.</param>
 /// <param name="Reading">The account of the typed address, which is being read; none for a name that is not an address.</param>
 public sealed record PasswordCheck(
-    Realm Realm, LoginName Name, TypedPassword Password, LoginAttempt Attempt, ClientAddress Client, string Invocation, Task<AccountReading> Reading)
+    Realm Realm, LoginName Name, TypedPassword Password, LoginAttempt Attempt, ClientAddress Client, string Invocation, RequestLifetime Lifetime,
+    Task<AccountReading> Reading)
 {
     /// <summary>
     /// Whose name it is, for those who read the event of a refusal. Null too where storage does not say: a password that was refused stays so.

@@ -30,8 +30,9 @@ internal sealed class Sweeper(AttemptTable attempts, AuditTable audit, Settings 
                     log.AuditSwept(await audit.SweepAsync(time.GetUtcNow() - settings.AuditRetention, stoppingToken));
                 }
             }
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested && AccountTables.IsUnavailability(fault))
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
+                // Whatever a row holds, it must not end the process.
                 log.NotSwept(fault.GetType().Name);
             }
         }

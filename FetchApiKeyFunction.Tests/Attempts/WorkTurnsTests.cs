@@ -6,7 +6,9 @@ namespace FetchApiKeyFunction.Tests.Attempts;
 
 public sealed class WorkTurnsTests
 {
-    private readonly WorkTurns _turns = new();
+    private const int AtOnce = 32;
+
+    private readonly WorkTurns _turns = new(AtOnce);
 
     [Fact]
     public async Task As_many_as_may_work_at_once_do_not_wait_and_the_next_one_does()
@@ -90,7 +92,7 @@ public sealed class WorkTurnsTests
 
     private async Task TakeAllAsync()
     {
-        for (var i = 0; i < WorkTurns.AtOnce; i++)
+        for (var i = 0; i < AtOnce; i++)
         {
             var taken = _turns.TakeAsync(Client("early", "early"), CancellationToken.None);
             Assert.True(taken.IsCompletedSuccessfully);

@@ -186,7 +186,9 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         var tables = AccountTables.Open(storage);
         await tables.CreateAsync(CancellationToken.None);
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(new Realm("", "Zulip", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
-        await tables.Realms.UpsertEntityAsync(new Azure.Data.Tables.TableEntity(Realm.Partition, Realm.RowKey("acme")) { ["Name"] = 7L });
+        var row = new Realm("acme", "Acme", "", "", null, true, PasswordBackends.Email).ToRow();
+        row["Name"] = 7L;
+        await tables.Realms.AddEntityAsync(row);
         var (run, server) = await ServeAsync(("TablePrefix", storage.TablePrefix));
         using var process = run;
         await using var endpoint = server;

@@ -140,7 +140,8 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
 
         Assert.Equal((ExitCode.Done, ExitCode.Done), (backup.Code, listed.Code));
         Assert.DoesNotContain(lines, line => line.Contains("SecretDigest", StringComparison.Ordinal));
-        Assert.Equal(lines.Length - 2, int.Parse(lines[^1].Split(':')[1].TrimEnd('}'), System.Globalization.CultureInfo.InvariantCulture));
+        using var last = System.Text.Json.JsonDocument.Parse(lines[^1]);
+        Assert.Equal(lines.Length - 2, last.RootElement.EnumerateObject().First().Value.GetInt32());
     }
 
     private async Task<(int Code, string Output, string Error)> RunAsync(

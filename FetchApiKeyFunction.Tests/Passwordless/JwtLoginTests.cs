@@ -42,6 +42,7 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
     [InlineData("jwt-success", 200, Iago)]
     [InlineData("jwt-success", 200, """{"email":"IAGO@zulip.com","exp":4102444800,"nbf":1,"iat":1.5,"user_id":6}""")]
     [InlineData("jwt-success", 200, """{"email":"iago@zulip.com","aud":[]}""")]
+    [InlineData("jwt-success", 200, """{"email":" iago@zulip.com "}""")]
     [InlineData("jwt-no-email", 400, """{"sub":"iago@zulip.com"}""")]
     [InlineData("jwt-no-email", 400, """{"email":null}""")]
     [InlineData("jwt-no-email", 400, """{"email":["iago@zulip.com"]}""")]
@@ -49,7 +50,6 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
     [InlineData("E5", 401, """{"email":"only@acme.com"}""")]
     [InlineData("E5", 401, """{"email":""}""")]
     [InlineData("E5", 401, """{"email":"iago"}""")]
-    [InlineData("E5", 401, """{"email":" iago@zulip.com"}""")]
     [InlineData("E9", 401, """{"email":"gone@zulip.com"}""")]
     public async Task A_token_that_holds_is_answered_by_its_address(string golden, int status, string claims)
     {

@@ -36,10 +36,10 @@ public sealed class LdapBackend(
 
         DirectoryAnswer answer;
         // A bind that was sent is seen through, whatever becomes of the client.
-        check.Attempt.Begin();
+        var caller = new DirectoryCaller(check.Client, check.Attempt.Begin, check.Lifetime.Left, check.Attempt.Waiting);
         try
         {
-            answer = await directory.AuthenticateAsync(QueryOf(username), check.Password.Utf8, cancellation);
+            answer = await directory.AuthenticateAsync(QueryOf(username), check.Password.Utf8, caller, cancellation);
         }
         catch (DirectoryUnavailableException)
         {
@@ -51,7 +51,7 @@ public sealed class LdapBackend(
         {
             return await VerdictOfAsync(check, username, answer, cancellation) with { WasTried = true, Detail = answer.Detail };
         }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        catch (Exception fault)
         {
             log.AccountsUnavailableAfterBind(_settings.Id, fault.GetType().Name);
             return new BackendVerdict(LoginOutcome.Unavailable, null) { WasTried = true, Detail = answer.Detail };

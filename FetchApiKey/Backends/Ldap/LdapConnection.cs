@@ -210,7 +210,12 @@ internal sealed class LdapConnection : IDisposable
 
     private static SslClientAuthenticationOptions OptionsFor(LdapSettings settings, LdapServer server)
     {
-        var policy = new X509ChainPolicy { RevocationMode = X509RevocationMode.NoCheck };
+        var policy = new X509ChainPolicy
+        {
+            RevocationMode = X509RevocationMode.NoCheck,
+            // An address that the other side names is not fetched before the other side is trusted, and no thread waits for it.
+            DisableCertificateDownloads = true,
+        };
         if (settings.TrustedCertificates is { } trusted)
         {
             policy.TrustMode = X509ChainTrustMode.CustomRootTrust;

@@ -2,6 +2,7 @@
 
 using System.Security.Cryptography;
 using System.Text;
+using FetchApiKey.Attempts;
 using Microsoft.Extensions.Logging;
 
 namespace FetchApiKey.Backends.Ldap;
@@ -31,9 +32,6 @@ public sealed record DirectoryAnswer(DirectoryVerdict Verdict, DirectoryEntry? E
 /// </summary>
 public sealed class LdapDirectory : IDisposable
 {
-    /// <summary>Logins that may wait for their turn.</summary>
-    private const int QueueLength = 256;
-
     /// <summary>
     /// Whatever the directory does, there is an answer by then; it leaves time for the other backend within the request's deadline.
     /// </summary>
@@ -46,16 +44,15 @@ public sealed class LdapDirectory : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly LdapSessions _sessions;
-    private readonly SemaphoreSlim _places;
+    private readonly WorkTurns _places;
     private readonly EntrySearch _search;
     private readonly byte[]? _access;
-    private int _waiting;
 
     public LdapDirectory(LdapSettings settings, TimeProvider time, ILogger log)
     {
         (_settings, _time, _log) = (settings, time, log);
         _sessions = new LdapSessions(settings, time, log);
-        _places = new SemaphoreSlim(settings.Connections);
+        _places = new WorkTurns(settings.Connections);
         _search = new EntrySearch(settings, log);
         _access = settings.AccessFilter?.With("");
     }
@@ -65,30 +62,42 @@ public sealed class LdapDirectory : IDisposable
     /// <summary>Finds the one entry that has a name, and tries the password on it.</summary>
     /// <param name="password">UTF-8; not empty, since that would bind anybody (RFC 4513 section 5.1.2), and without NUL, at which a
     /// server might cut it off.</param>
+    /// <param name="caller">Who asks, and how long they may wait.</param>
     /// <exception cref="DirectoryUnavailableException">The directory could not say, and no bind was sent.</exception>
-    public async Task<DirectoryAnswer> AuthenticateAsync(
-        DirectoryQuery query, ReadOnlyMemory<byte> password, CancellationToken cancellation)
+    /// <exception cref="OperationCanceledException">The client went away before a bind was sent, or the request's time is over.</exception>
+    internal async Task<DirectoryAnswer> AuthenticateAsync(
+        DirectoryQuery query, ReadOnlyMemory<byte> password, DirectoryCaller caller, CancellationToken cancellation)
     {
         if (password.IsEmpty || password.Span.Contains((byte)0))
         {
             throw new ArgumentException("An empty password would bind anybody.", nameof(password));
         }
 
-        return await WithPlaceAsync(
+        return await WithinAsync(
+            caller.Left < Limit ? caller.Left : Limit,
             async budget =>
             {
-                while (true)
+                await TakePlaceAsync(caller, budget);
+                try
                 {
-                    var found = await _sessions.AskAsync(session => PrepareAsync(session, query, budget.Limit), budget);
-                    using var connection = found.Connection;
-                    // Another's bind may have gone without an answer meanwhile. Then the service's own questions come first, once more.
-                    if (_sessions.IsTrusted(found.Session))
+                    while (true)
                     {
-                        return await BindAsync(found, password, budget);
+                        var found = await _sessions.AskAsync(session => PrepareAsync(session, query, budget.Limit), budget);
+                        using var connection = found.Connection;
+                        caller.Waiting.ThrowIfCancellationRequested();
+                        // Another's bind may have gone without an answer meanwhile. Then the service's own questions come first, once more.
+                        if (_sessions.IsTrusted(found.Session))
+                        {
+                            return await BindAsync(found, password, caller.Begin, budget);
+                        }
                     }
                 }
+                finally
+                {
+                    _places.Return();
+                }
             },
-            cancellation);
+            caller.Waiting, cancellation);
     }
 
     /// <summary>Whether the directory answers, and has what people are searched below.</summary>
@@ -96,8 +105,8 @@ public sealed class LdapDirectory : IDisposable
     {
         try
         {
-            return await WithPlaceAsync(
-                budget => _sessions.AskAsync(session => _search.SeesBasesAsync(session, budget.Limit), budget), cancellation);
+            return await WithinAsync(
+                Limit, budget => _sessions.AskAsync(session => _search.SeesBasesAsync(session, budget.Limit), budget), CancellationToken.None, cancellation);
         }
         catch (DirectoryUnavailableException)
         {
@@ -133,11 +142,7 @@ public sealed class LdapDirectory : IDisposable
         return _time.GetElapsedTime(begun);
     }
 
-    public void Dispose()
-    {
-        _sessions.Dispose();
-        _places.Dispose();
-    }
+    public void Dispose() => _sessions.Dispose();
 
     private sealed record Prepared(LdapSession Session, DirectoryEntry? Entry, bool HasAccess, LdapConnection Connection);
 
@@ -165,25 +170,28 @@ public sealed class LdapDirectory : IDisposable
     }
 
     /// <summary>From here on the attempt counts, whatever becomes of it.</summary>
-    private async Task<DirectoryAnswer> BindAsync(Prepared found, ReadOnlyMemory<byte> password, TimeBudget budget)
+    private async Task<DirectoryAnswer> BindAsync(Prepared found, ReadOnlyMemory<byte> password, Action begin, TimeBudget budget)
     {
         var least = _settings.OperationTimeout < LeastForBind ? _settings.OperationTimeout : LeastForBind;
         if (budget.Left < least)
         {
+            // It took the time of all, so another server has its turn before it.
+            _sessions.Demote(found.Session.Server);
             throw new DirectoryUnavailableException(DirectoryFault.NotAsked, "no time was left to ask it");
         }
 
         budget.Limit.ThrowIfCancellationRequested();
-
+        begin();
         LdapResult result;
         try
         {
             result = await found.Connection.BindAsync(found.Entry?.Dn ?? DecoyDn(), password, _settings.OperationTimeout, budget.Limit);
         }
-        catch (Exception fault) when (fault is DirectoryUnavailableException or OperationCanceledException)
+        catch (Exception fault)
         {
-            _sessions.Distrust();
-            _log.DirectoryUnavailable(_settings.Id, (fault as DirectoryUnavailableException)?.Message ?? "no answer to a bind in time");
+            // Whatever it is, the bind was sent.
+            _sessions.Distrust(found.Session.Server);
+            _log.DirectoryUnavailable(_settings.Id, (fault as DirectoryUnavailableException)?.Message ?? $"no answer to a bind in time ({fault.GetType().Name})");
             return new DirectoryAnswer(DirectoryVerdict.Unanswered, found.Entry, "ldap unanswered");
         }
 
@@ -201,41 +209,41 @@ public sealed class LdapDirectory : IDisposable
 
     private string DecoyDn() => _settings.DecoyDn ?? $"cn={Guid.NewGuid():N},{_settings.UserSearchBases[0]}";
 
-    private async Task<T> WithPlaceAsync<T>(Func<TimeBudget, Task<T>> work, CancellationToken cancellation)
+    /// <summary>Networks take turns, so that a flood from one makes its own logins wait.</summary>
+    private async Task TakePlaceAsync(DirectoryCaller caller, TimeBudget budget)
     {
-        using var late = new CancellationTokenSource(Limit, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellation);
-        var budget = new TimeBudget(_time, _time.GetTimestamp(), Limit, either.Token);
-        var hasPlace = false;
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Limit, caller.Waiting);
         try
         {
-            if (Interlocked.Increment(ref _waiting) > QueueLength)
-            {
-                throw new DirectoryUnavailableException(DirectoryFault.NotAsked, "too many logins wait for it");
-            }
+            await _places.TakeAsync(caller.Client, either.Token);
+        }
+        catch (OperationCanceledException) when (!caller.Waiting.IsCancellationRequested)
+        {
+            throw new DirectoryUnavailableException(DirectoryFault.NotAsked, "too many logins wait for it");
+        }
+    }
 
-            await _places.WaitAsync(either.Token);
-            hasPlace = true;
+    /// <param name="waiting">Whose cancellation is told as it is, and is none of the directory's.</param>
+    private async Task<T> WithinAsync<T>(
+        TimeSpan length, Func<TimeBudget, Task<T>> work, CancellationToken waiting, CancellationToken cancellation)
+    {
+        using var late = new CancellationTokenSource(length > TimeSpan.Zero ? length : TimeSpan.Zero, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, cancellation);
+        var budget = new TimeBudget(_time, _time.GetTimestamp(), length, either.Token);
+        try
+        {
             return await work(budget);
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !waiting.IsCancellationRequested)
         {
-            var reason = hasPlace ? "no answer in time" : "too many logins wait for it";
+            const string reason = "no answer in time";
             _log.DirectoryUnavailable(_settings.Id, reason);
-            throw new DirectoryUnavailableException(hasPlace ? DirectoryFault.Silent : DirectoryFault.NotAsked, reason);
+            throw new DirectoryUnavailableException(DirectoryFault.Silent, reason);
         }
         catch (DirectoryUnavailableException fault)
         {
             _log.DirectoryUnavailable(_settings.Id, fault.Message);
             throw;
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _waiting);
-            if (hasPlace)
-            {
-                _places.Release();
-            }
         }
     }
 }

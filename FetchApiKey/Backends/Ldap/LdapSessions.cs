@@ -34,7 +34,20 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
     /// <summary>
     /// A user's bind went without an answer: whoever is to send another asks the service's own questions before, on a new connection.
     /// </summary>
-    public void Distrust() => Interlocked.Increment(ref _era);
+    public void Distrust(LdapServer server)
+    {
+        Interlocked.Increment(ref _era);
+        Demote(server);
+    }
+
+    /// <summary>It is asked after the others for a while.</summary>
+    public void Demote(LdapServer server)
+    {
+        lock (_lock)
+        {
+            _failed[server] = time.GetTimestamp();
+        }
+    }
 
     /// <summary>No user's bind has gone without an answer since this session was begun.</summary>
     public bool IsTrusted(LdapSession session) => session.Era == Interlocked.Read(ref _era);
@@ -64,6 +77,11 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
         for (var place = 0; ; place++)
         {
             var server = servers[place];
+            if (budget.Left <= TimeSpan.Zero)
+            {
+                throw new DirectoryUnavailableException(DirectoryFault.NotAsked, "no time was left to ask it");
+            }
+
             try
             {
                 // What is left is shared, so that the last server has its turn, too.
@@ -72,17 +90,19 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
             }
             catch (DirectoryUnavailableException fault) when (fault.IsOfOneServer)
             {
-                lock (_lock)
-                {
-                    _failed[server] = time.GetTimestamp();
-                }
-
+                Demote(server);
                 if (place == servers.Count - 1)
                 {
                     throw;
                 }
 
                 log.DirectoryServerFailed(settings.Id, server.ToString(), fault.Message);
+            }
+            catch (OperationCanceledException)
+            {
+                // The time of all was over while this one was asked.
+                Demote(server);
+                throw;
             }
         }
     }

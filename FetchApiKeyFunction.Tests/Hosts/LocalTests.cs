@@ -163,7 +163,8 @@ public sealed class LocalTests
 
         var result = await desk.RunAsync("tables backup /nowhere/at/all");
 
-        Assert.Equal((ExitCode.Missing, true), (result.Code, result.Error.Contains("'/nowhere/at/all", StringComparison.Ordinal)));
+        Assert.Equal(ExitCode.Refused, result.Code);
+        Assert.StartsWith("/nowhere/at/all cannot be written: ", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

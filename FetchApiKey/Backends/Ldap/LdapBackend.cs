@@ -36,7 +36,9 @@ public sealed class LdapBackend(
 
         DirectoryAnswer answer;
         // A bind that was sent is seen through, whatever becomes of the client.
-        var caller = new DirectoryCaller(check.Client, check.Attempt.Begin, check.Lifetime.Left, check.Attempt.Waiting);
+        // So is an attempt that another backend has hashed for.
+        var waiting = check.Attempt.HasBegun ? CancellationToken.None : check.Attempt.Waiting;
+        var caller = new DirectoryCaller(check.Client, check.Attempt.Begin, check.Lifetime.Left, waiting);
         try
         {
             answer = await directory.AuthenticateAsync(QueryOf(username), check.Password.Utf8, caller, cancellation);

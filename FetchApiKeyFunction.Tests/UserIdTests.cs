@@ -38,6 +38,16 @@ public sealed class UserIdTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_a_directory_keeps_beside_the_ids_is_no_fault()
+    {
+        Assert.Equal(Addition.Added, await AddAsync(_accounts, 1, "ada@b.com"));
+        var account = Account.PartitionOf("", EmailAddress.TryParse("ada@b.com")!);
+        Assert.True(await new DirectoryIds(_tables).JoinAsync("", account, DirectoryIds.DigestOf([1, 2, 3]), CancellationToken.None));
+
+        Assert.Empty(await _accounts.FaultyClaimsAsync(100, CancellationToken.None));
+    }
+
+    [Fact]
     public async Task After_the_last_id_an_operator_still_adds_accounts()
     {
         var desk = await OperatorDesk.OpenAsync();

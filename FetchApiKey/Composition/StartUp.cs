@@ -39,7 +39,11 @@ public sealed class StartUp(
                 log.HashCostIsLow(settings.Hashing.Cost.MemoryKib, settings.Hashing.Cost.Passes);
             }
         }
-        catch (Exception fault) when (!stopping.IsCancellationRequested)
+        catch (Exception) when (stopping.IsCancellationRequested)
+        {
+            // What the stop has cut off is nobody's fault.
+        }
+        catch (Exception fault)
         {
             Fault = fault;
             // A stop before the host has started would make its start fail, and hide this fault behind that.

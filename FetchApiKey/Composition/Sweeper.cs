@@ -30,7 +30,11 @@ internal sealed class Sweeper(AttemptTable attempts, AuditTable audit, Settings 
                     log.AuditSwept(await audit.SweepAsync(time.GetUtcNow() - settings.AuditRetention, stoppingToken));
                 }
             }
-            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception fault)
             {
                 // Whatever a row holds, it must not end the process.
                 log.NotSwept(fault.GetType().Name);

@@ -185,6 +185,17 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
         Assert.False(await _table.TakeSweepAsync(CancellationToken.None));
     }
 
+    [Fact]
+    public async Task A_row_of_the_sweep_that_cannot_be_decoded_is_replaced_by_the_next_sweep()
+    {
+        Assert.True(await _table.TakeSweepAsync(CancellationToken.None));
+        await DamagedRow.PutAsync(_tables.Attempts, "sweep", "sweep", "Note", DamagedRow.Undecodable);
+
+        Assert.True(await NewTable().TakeSweepAsync(CancellationToken.None));
+        Assert.Equal(0, await NewTable().SweepAsync(CancellationToken.None));
+        Assert.False(await NewTable().TakeSweepAsync(CancellationToken.None));
+    }
+
     private AttemptTable NewTable() => new(_tables, _time, NullLogger<AttemptTable>.Instance);
 
     private async Task<LoginAttempt> BeginAsync(CancellationToken abandoned, CancellationToken deadline = default)

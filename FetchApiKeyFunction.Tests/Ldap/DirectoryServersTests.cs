@@ -1,6 +1,9 @@
 // Several servers, several bases, and connections that are kept.
 
+using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Net;
+using FetchApiKey.Attempts;
 using FetchApiKey.Backends.Ldap;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -45,6 +48,50 @@ public sealed class DirectoryServersTests
         Assert.Equal((0, 3), (first.Binds, second.Binds));
         Assert.InRange(first.Connections, 0, 1);
         Assert.Equal(1, endpoint.Server.Log.Count(line => line.Contains($"127.0.0.1:{first.Port} failed", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_server_that_answers_no_persons_bind_costs_one_attempt_and_is_then_asked_after_the_others()
+    {
+        using var first = NewDirectory();
+        using var second = NewDirectory();
+        first.UserBind = (_, _) => new ScriptedReply(null);
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            first, hasOwnPasswords: false, ("uri", $"ldap://127.0.0.1:{first.Port} ldap://127.0.0.1:{second.Port}"));
+
+        Assert.Equal(503, await endpoint.LogInAsync("hamlet", "right"));
+        Assert.Equal(200, await endpoint.LogInAsync("hamlet", "right"));
+        Assert.Equal(401, await endpoint.LogInAsync("hamlet", "wrong"));
+
+        Assert.Equal((1, 2), (first.Binds, second.Binds));
+    }
+
+    [Fact]
+    public async Task Networks_take_turns_at_a_directory_and_whoever_leaves_before_the_bind_has_sent_none()
+    {
+        using var slow = NewDirectory();
+        slow.UserBind = (_, _) => new ScriptedReply(49, TimeSpan.FromMilliseconds(200));
+        var settings = DirectoryEndpoint.SettingsFor(slow).Ldap.Single();
+        using var directory = new LdapDirectory(settings, TimeProvider.System, NullLogger.Instance);
+        var order = new ConcurrentQueue<string>();
+        var query = new DirectoryQuery([settings.UserSearchFilter.With("hamlet")], _ => true);
+        async Task AskAsync(string address, CancellationToken waiting)
+        {
+            var caller = new DirectoryCaller(ClientAddress.Of(IPAddress.Parse(address)), () => order.Enqueue(address), TimeSpan.FromSeconds(8), waiting);
+            await directory.AuthenticateAsync(query, "wrong"u8.ToArray(), caller, CancellationToken.None);
+        }
+
+        using var leaving = new CancellationTokenSource();
+        var flood = Enumerable.Range(1, 16).Select(host => AskAsync($"198.51.100.{host}", CancellationToken.None)).ToList();
+        var gone = AskAsync("192.0.2.1", leaving.Token);
+        var other = AskAsync("203.0.113.9", CancellationToken.None);
+        await leaving.CancelAsync();
+        await Task.WhenAll([other, .. flood]);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
+        // The directory is asked about four logins at once, and those were there before.
+        Assert.InRange(order.ToList().IndexOf("203.0.113.9"), 0, 7);
+        Assert.Equal((17, 17), (order.Count, slow.Binds));
     }
 
     [Fact]

@@ -70,7 +70,9 @@ internal static class EndpointLoad
         return 0;
     }
 
-    /// <summary>Two hundred connections that send a byte a second: how long logins take before and meanwhile, and when all are cut off.</summary>
+    /// <summary>
+    /// Two hundred connections that send a byte a second: how long logins take before and meanwhile, and when all are cut off.
+    /// </summary>
     public static async Task<int> DribbleAsync()
     {
         await using var azurite = await Azurite.StartAsync(Azurite.FreePort(), null, Console.Error.WriteLine, CancellationToken.None);

@@ -64,7 +64,8 @@ internal static class IdleLatency
         using var memory = NewMemory(store.Cost);
         using var workers = new LaneWorkers(Environment.ProcessorCount);
         // With the endpoint's own options.
-        var tables = AccountTables.Open(new StorageSettings { ConnectionString = store.Azurite.ConnectionString, TablePrefix = store.Prefix });
+        var tables = AccountTables.Open(
+            new StorageSettings { ConnectionString = store.Azurite.ConnectionString, TablePrefix = store.Prefix });
         var (logins, hashes, storage) = (new List<double>(), new List<double>(), new List<double>());
         // The first tenth compiles and connects.
         for (var sample = -Samples / 10; sample < Samples; sample++)
@@ -75,7 +76,8 @@ internal static class IdleLatency
                 return Task.CompletedTask;
             });
             await TimeAsync(storage, () => CallStorageAsync(tables));
-            await TimeAsync(logins, () => connection.LogIn() == 200 ? Task.CompletedTask : throw new InvalidOperationException("A login failed."));
+            await TimeAsync(
+                logins, () => connection.LogIn() == 200 ? Task.CompletedTask : throw new InvalidOperationException("A login failed."));
             if (sample < 0)
             {
                 logins.Clear();
@@ -95,7 +97,9 @@ internal static class IdleLatency
         }
     }
 
-    /// <summary>What a right login of a name without failures waits for: the account and its attempts, then the conditional deletion.</summary>
+    /// <summary>
+    /// What a right login of a name without failures waits for: the account and its attempts, then the conditional deletion.
+    /// </summary>
     private static async Task CallStorageAsync(AccountTables tables)
     {
         const string Nobody = "nobody";
@@ -140,7 +144,9 @@ internal static class IdleLatency
                     return count;
                 },
                 CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default)));
-            return (counts.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds, (Environment.CpuUsage.TotalTime - cpu).TotalMilliseconds / counts.Sum());
+            return (
+                counts.Sum() / Stopwatch.GetElapsedTime(began).TotalSeconds,
+                (Environment.CpuUsage.TotalTime - cpu).TotalMilliseconds / counts.Sum());
         }
         finally
         {
@@ -155,7 +161,8 @@ internal static class IdleLatency
     {
         var stored = (Argon2Hash)StoredHash.Parse(store.Accounts[0].Hash);
         Span<byte> tag = stackalloc byte[stored.Tag.Length];
-        new BuiltInArgon2(Argon2Engine.BestPath).Derive(stored.Parameters, Password, stored.Salt, new HashingWorkspace(memory, 0, memory.Bytes, workers), tag);
+        new BuiltInArgon2(Argon2Engine.BestPath).Derive(
+            stored.Parameters, Password, stored.Salt, new HashingWorkspace(memory, 0, memory.Bytes, workers), tag);
         if (!tag.SequenceEqual(stored.Tag))
         {
             throw new InvalidOperationException("The engine computes another tag.");

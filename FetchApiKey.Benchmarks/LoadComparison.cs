@@ -134,7 +134,8 @@ internal static class LoadComparison
         {
             var drawn = plot.Add.Bars(
                 Enumerable.Range(0, Costs.Length).Select(cost => (cost * (names.Length + 1.5)) + i),
-                bars.Where(bar => bar.Stack == names[i]).Select(bar => bar.Rate / bars.Single(other => other.Stack == unit && other.Cost == bar.Cost).Rate));
+                bars.Where(bar => bar.Stack == names[i]).Select(
+                    bar => bar.Rate / bars.Single(other => other.Stack == unit && other.Cost == bar.Cost).Rate));
             drawn.LegendText = names[i];
         }
 

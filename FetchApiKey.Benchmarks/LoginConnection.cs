@@ -26,7 +26,9 @@ internal sealed class LoginConnection : IDisposable
     private readonly byte[] _answer = new byte[8192];
     private Socket? _socket;
 
-    /// <param name="address">Where the client says it comes from, for a server that believes <see cref="AttackConnection.AddressHeader"/>.</param>
+    /// <param name="address">
+    /// Where the client says it comes from, for a server that believes <see cref="AttackConnection.AddressHeader"/>.
+    /// </param>
     public LoginConnection(int port, LoadedAccount account, string address)
     {
         _server = new IPEndPoint(IPAddress.Loopback, port);
@@ -35,7 +37,8 @@ internal sealed class LoginConnection : IDisposable
     }
 
     /// <summary>Of 198.18.0.0/15, which is for benchmarks (RFC 2544): another for each client.</summary>
-    public static string AddressOf(int client) => string.Create(CultureInfo.InvariantCulture, $"198.18.{client / 256 % 256}.{client % 256}");
+    public static string AddressOf(int client) =>
+        string.Create(CultureInfo.InvariantCulture, $"198.18.{client / 256 % 256}.{client % 256}");
 
     /// <returns>The status; 200 only with the account's key in the body.</returns>
     /// <exception cref="InvalidOperationException">The answer is none of HTTP, or has another key.</exception>

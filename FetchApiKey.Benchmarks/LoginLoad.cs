@@ -14,7 +14,8 @@ internal sealed class Latencies(IEnumerable<double> milliseconds)
     public int Count => _sorted.Length;
 
     /// <param name="percentile">0 to 100.</param>
-    public double At(double percentile) => _sorted.Length == 0 ? double.NaN : _sorted[(int)Math.Min(_sorted.Length - 1, _sorted.Length * percentile / 100)];
+    public double At(double percentile) =>
+        _sorted.Length == 0 ? double.NaN : _sorted[(int)Math.Min(_sorted.Length - 1, _sorted.Length * percentile / 100)];
 }
 
 internal static class LoginLoad
@@ -102,5 +103,6 @@ internal static class LoginLoad
     }
 
     /// <summary>Seconds to the next arrival: exponentially distributed.</summary>
-    private static double Gap(double perSecond) => -Math.Log((RandomNumberGenerator.GetInt32(int.MaxValue) + 1.0) / int.MaxValue) / perSecond;
+    private static double Gap(double perSecond) =>
+        -Math.Log((RandomNumberGenerator.GetInt32(int.MaxValue) + 1.0) / int.MaxValue) / perSecond;
 }

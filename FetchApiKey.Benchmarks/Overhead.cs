@@ -45,7 +45,8 @@ internal static class Overhead
         }
 
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| all | {counted.Values.Sum():F2} | {calls.All} |"));
-        Console.WriteLine("\n| | requests/s | p50 ms | CPU ms a request | Azurite's | allocated KiB a request |\n|---|---|---|---|---|---|");
+        Console.WriteLine(
+            "\n| | requests/s | p50 ms | CPU ms a request | Azurite's | allocated KiB a request |\n|---|---|---|---|---|---|");
         Print(ours, ourBytes);
         Print(bare, bareBytes);
         var (rate, cpu) = (Ratio(each => each.Rate), Ratio(each => each.ServerMs));
@@ -64,7 +65,8 @@ internal static class Overhead
 
         string Kinds(params string[] methods)
         {
-            var own = counted.Where(call => methods.Contains(call.Key.Split(' ')[0])).Select(call => string.Create(CultureInfo.InvariantCulture, $"{call.Value:F2} {call.Key.Split(' ')[1]}"));
+            var own = counted.Where(call => methods.Contains(call.Key.Split(' ')[0])).Select(
+                call => string.Create(CultureInfo.InvariantCulture, $"{call.Value:F2} {call.Key.Split(' ')[1]}"));
             return string.Join(", ", own);
         }
 

@@ -53,7 +53,9 @@ internal static class RefusalLoad
         }
     }
 
-    /// <summary>One client with a wrong password for another unknown name each time; the servers that have no limit get a known one.</summary>
+    /// <summary>
+    /// One client with a wrong password for another unknown name each time; the servers that have no limit get a known one.
+    /// </summary>
     private static Task<Latencies> WrongAsync(LoginStack stack, LoadedStore store, TimeSpan time) => Task.Factory.StartNew(
         () =>
         {
@@ -121,7 +123,9 @@ internal static class RefusalLoad
             if (refused is not null)
             {
                 targets.AtMost($"{stack.Name}: wrong logins, p50 ms", WrongP50Ms, wrong, "F2");
-                targets.AtLeast($"{stack.Name}: refused/s over logins/s", RefusedOfLogins, EndpointLoad.Median(own.Select(run => run.Refused!.Value / run.Logins)), "F1");
+                targets.AtLeast(
+                    $"{stack.Name}: refused/s over logins/s", RefusedOfLogins,
+                    EndpointLoad.Median(own.Select(run => run.Refused!.Value / run.Logins)), "F1");
             }
         }
 

@@ -51,7 +51,8 @@ internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long
         using var profile = new AllocationProfile();
         var settings = Settings.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build(), answersRequests: true);
         await Task.WhenAll(
-            EndpointServer.RunAsync(settings, new Listener(Address: null, port, IsFunctionsHost: false), Console.Out, CancellationToken.None),
+            EndpointServer.RunAsync(
+                settings, new Listener(Address: null, port, IsFunctionsHost: false), Console.Out, CancellationToken.None),
             PrintWhenAskedAsync(calls, profile));
     }
 

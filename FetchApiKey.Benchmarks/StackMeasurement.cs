@@ -60,9 +60,11 @@ internal sealed class Targets
 {
     private readonly List<(string Target, string Asked, string Measured, bool IsMet)> _rows = [];
 
-    public void AtMost(string target, double asked, double measured, string format) => Add(target, "at most", asked, measured, format, measured <= asked);
+    public void AtMost(string target, double asked, double measured, string format) =>
+        Add(target, "at most", asked, measured, format, measured <= asked);
 
-    public void AtLeast(string target, double asked, double measured, string format) => Add(target, "at least", asked, measured, format, measured >= asked);
+    public void AtLeast(string target, double asked, double measured, string format) =>
+        Add(target, "at least", asked, measured, format, measured >= asked);
 
     /// <returns>The exit code: 1 where one was missed.</returns>
     public int Print()

@@ -47,8 +47,8 @@ public sealed class Azurite : IAsyncDisposable
     private static string PortLock => Path.Combine(NpmPackages.Home, $".port-{DefaultPort}");
 
     /// <summary>
-    /// Takes the Azurite on its standard port if one runs there that no command of ours started, and would end; else starts one. With a folder
-    /// to keep the data in it always starts one, since another's data are not in that folder.
+    /// Takes the Azurite on its standard port if one runs there that no command of ours started, and would end; else starts one. With a
+    /// folder to keep the data in it always starts one, since another's data are not in that folder.
     /// </summary>
     public static async Task<Azurite> FindOrStartAsync(DirectoryInfo? data, Action<string> tell, CancellationToken cancellation)
     {
@@ -143,7 +143,8 @@ public sealed class Azurite : IAsyncDisposable
         {
             data.Create();
             locks.Add(await AzuriteLock.TryTakeAsync(Path.Combine(data.FullName, FolderLock), cancellation)
-                ?? throw new OperatorException($"Another 'local', or its Azurite, uses {data.FullName}. Stop it, or choose another folder with --data."));
+                ?? throw new OperatorException(
+                    $"Another 'local', or its Azurite, uses {data.FullName}. Stop it, or choose another folder with --data."));
         }
 
         var azurite = new Azurite(port, NpmPackages.Run(start), locks);

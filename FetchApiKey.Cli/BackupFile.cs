@@ -13,9 +13,10 @@ namespace FetchApiKey.Cli;
 
 /// <summary>
 /// JSON lines: a first one with the format, the time and the id of a sealing key; one a row; a last one with their number and a digest,
-/// without which a file is not restored. The digest is HMAC-SHA-256 over every byte before that line, under a key derived from the sealing
-/// key: who has the file and not that key can change nothing in it. Columns: strings, booleans and 32-bit integers as JSON has them, other
-/// types as {"TYPE":"..."}. API keys stay sealed, so the file is worth what the tables are worth: it holds password hashes, and no usable key.
+/// without which a file is not restored. The digest is HMAC-SHA-256 over every byte before that line, under a key derived from the
+/// sealing key: who has the file and not that key can change nothing in it. Columns: strings, booleans and 32-bit integers as JSON has
+/// them, other types as {"TYPE":"..."}. API keys stay sealed, so the file is worth what the tables are worth: it holds password hashes,
+/// and no usable key.
 /// </summary>
 public static partial class BackupFile
 {

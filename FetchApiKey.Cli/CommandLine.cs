@@ -157,7 +157,8 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
             "Check a running endpoint from outside. One login with a random address and password is refused: one failed attempt on the address of this machine.",
             [origin, username, timeout, insecure], async (arguments, output, cancellation) =>
             {
-                using var target = new ProbeTarget(arguments.GetRequiredValue(origin), TimeSpan.FromSeconds(arguments.GetValue(timeout)), time);
+                using var target = new ProbeTarget(
+                    arguments.GetRequiredValue(origin), TimeSpan.FromSeconds(arguments.GetValue(timeout)), time);
                 var address = arguments.GetValue(username);
                 using var password = address is null
                     ? null
@@ -331,7 +332,9 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
                 return await new UserImport(
                     new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker),
                     ActsOf(arguments, settings, tables), time)
-                    .RunAsync(records, arguments.GetValue(skipInvalid), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+                    .RunAsync(
+                        records, arguments.GetValue(skipInvalid), ReportFor(arguments, output), arguments.InvocationConfiguration.Error,
+                        cancellation);
             }),
             Verb("export", "Write accounts as `users import` reads them, with hashes and API keys in clear.", [target, ofRealm], (arguments, output, cancellation) =>
             {
@@ -345,14 +348,18 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
                 var (settings, tables) = Open(forAll: true);
                 return new UserExport(
                     new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), ActsOf(arguments, settings, tables))
-                    .RunAsync(path, arguments.GetValue(ofRealm), output, ReportFor(arguments, output), arguments.InvocationConfiguration.Error, cancellation);
+                    .RunAsync(
+                        path, arguments.GetValue(ofRealm), output, ReportFor(arguments, output), arguments.InvocationConfiguration.Error,
+                        cancellation);
             }),
         };
     }
 
-    private static Argument<string> SourceFile() => new("file") { Description = "JSON lines, CSV or a COPY of PostgreSQL; - for standard input. See README.md." };
+    private static Argument<string> SourceFile() =>
+        new("file") { Description = "JSON lines, CSV or a COPY of PostgreSQL; - for standard input. See README.md." };
 
-    private Task<RecordFile> OpenAsync(ParseResult arguments, Argument<string> file, RecordFields fields, CancellationToken cancellation) => RecordFile.OpenAsync(
+    private Task<RecordFile> OpenAsync(ParseResult arguments, Argument<string> file, RecordFields fields, CancellationToken cancellation) =>
+        RecordFile.OpenAsync(
         arguments.GetRequiredValue(file), input, arguments.GetValue(_format) is { } format ? Formats[format] : null, fields, cancellation);
 
     // ---- Audit ----
@@ -390,7 +397,8 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
 
     // ---- The desk itself ----
 
-    private Command Diagnose() => Verb("doctor", "Check settings, storage, clock, keys and the rest, and say what to do.", [], (arguments, output, cancellation) =>
+    private Command Diagnose() =>
+        Verb("doctor", "Check settings, storage, clock, keys and the rest, and say what to do.", [], (arguments, output, cancellation) =>
         new Doctor(environment, ReportFor(arguments, output), time).RunAsync(cancellation));
 
     private static Command Complete()
@@ -466,7 +474,8 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
             new AuditTable(tables), new CorrelationDigest(settings.ApiKeys), ReportFor(arguments, output), arguments.InvocationConfiguration.Error, time);
     }
 
-    private Confirmation ConfirmationFor(ParseResult arguments) => new(input, arguments.InvocationConfiguration.Error, arguments.GetValue(_yes));
+    private Confirmation ConfirmationFor(ParseResult arguments) =>
+        new(input, arguments.InvocationConfiguration.Error, arguments.GetValue(_yes));
 
     private Report ReportFor(ParseResult arguments, TextWriter output) => new(output, arguments.GetValue(_json));
 

@@ -46,10 +46,13 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(CancellationToken cancellation)
     {
-        await CheckAsync("settings", () => Task.FromResult(FaultsOf(answersRequests: false, Verdict.Failed, "see the README's table of settings")));
+        await CheckAsync(
+            "settings", () => Task.FromResult(FaultsOf(answersRequests: false, Verdict.Failed, "see the README's table of settings")));
         if (_findings.All(finding => finding.Verdict == Verdict.Ok))
         {
-            await CheckAsync("server settings", () => Task.FromResult(FaultsOf(answersRequests: true, Verdict.Warning, "needed where the endpoint runs, if that is here")));
+            await CheckAsync(
+                "server settings",
+                () => Task.FromResult(FaultsOf(answersRequests: true, Verdict.Warning, "needed where the endpoint runs, if that is here")));
             await ExamineAsync(Settings.Read(environment, answersRequests: false), cancellation);
         }
 
@@ -153,7 +156,9 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         var path = Argon2Engine.BestPath;
         var isSound = settings.UseKonscious || Argon2Engine.PassesSelfTest(path);
         var engine = settings.UseKonscious || !isSound ? "Konscious" : $"the path {path}";
-        var seen = string.Create(CultureInfo.InvariantCulture, $"{slots} slots of {slotBytes / MiB:F1} MiB of {available / MiB:F0} MiB that the process may use, on {engine}");
+        var seen = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{slots} slots of {slotBytes / MiB:F1} MiB of {available / MiB:F0} MiB that the process may use, on {engine}");
         return !isSound ? new Finding(Verdict.Warning, $"{seen}, since the built-in engine fails its self-test", "report this processor; Konscious is several times slower")
             : slots * slotBytes > available / 2 ? new Finding(Verdict.Warning, seen, "lower Hashing__memoryMib, or give the process more memory")
             : new Finding(Verdict.Ok, seen);
@@ -205,7 +210,8 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
             { ManagedIdentityClientId: { } clientId } => $"the managed identity {clientId}",
             _ => "the system-assigned identity",
         };
-        var seen = string.Create(CultureInfo.InvariantCulture, $"{tables.Realms.AccountName} answers {identity}, a read in {median.TotalMilliseconds:F1} ms");
+        var seen = string.Create(
+            CultureInfo.InvariantCulture, $"{tables.Realms.AccountName} answers {identity}, a read in {median.TotalMilliseconds:F1} ms");
         return
         [
             median < SlowRead ? new Finding(Verdict.Ok, seen)

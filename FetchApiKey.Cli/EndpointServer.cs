@@ -55,7 +55,8 @@ public static class EndpointServer
         moreLogging?.Invoke(builder.Logging);
         var app = builder.Build();
         var dispatcher = app.Services.GetRequiredService<Dispatcher>();
-        app.Run(async context => await (await dispatcher.AnswerAsync(context, listener.InvocationOf(context.Request))).ExecuteAsync(context));
+        app.Run(
+            async context => await (await dispatcher.AnswerAsync(context, listener.InvocationOf(context.Request))).ExecuteAsync(context));
         return app;
     }
 
@@ -95,11 +96,12 @@ public static class EndpointServer
 
     /// <summary>The endpoint on the configured storage, as the Functions host or an operator starts it.</summary>
     public static Task RunAsync(Settings settings, Listener listener, TextWriter output, CancellationToken cancellation, bool showTelemetry = false) =>
-        RunAsync(Build(settings, listener, showTelemetry: showTelemetry), address => output.WriteLine($"Listening on {address}"), cancellation);
+        RunAsync(
+            Build(settings, listener, showTelemetry: showTelemetry), address => output.WriteLine($"Listening on {address}"), cancellation);
 
     /// <summary>
-    /// The Functions host takes every line of the standard error for an error, and every other for information. Without colours, whose control
-    /// characters cannot be told from those of a value.
+    /// The Functions host takes every line of the standard error for an error, and every other for information. Without colours, whose
+    /// control characters cannot be told from those of a value.
     /// </summary>
     private static void AddConsole(ILoggingBuilder logging)
     {

@@ -5,9 +5,10 @@ using FetchApiKey.Accounts;
 namespace FetchApiKey.Cli;
 
 /// <summary>
-/// Every account whose API key is sealed with another key than the writing one, or in the form of an earlier release, is sealed anew, under
-/// the ETag of the row that was read; a row that changed meanwhile is read again. Logins read either seal as long as both keys are configured.
-/// When none is left that a key which comes back could still open, the tables are marked: from then on the earlier form opens nothing.
+/// Every account whose API key is sealed with another key than the writing one, or in the form of an earlier release, is sealed anew,
+/// under the ETag of the row that was read; a row that changed meanwhile is read again. Logins read either seal as long as both keys are
+/// configured. When none is left that a key which comes back could still open, the tables are marked: from then on the earlier form opens
+/// nothing.
 /// </summary>
 public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, SealMarker marker, OperatorActs acts)
 {

@@ -49,7 +49,8 @@ public static class LocalDemo
 
     private static async Task AddDemoAsync(Settings settings, AccountTables tables, TimeProvider time, CancellationToken cancellation)
     {
-        var root = new Realm("", "Demo organization", "<p>Log in as iago@zulip.com.</p>", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
+        var root = new Realm(
+            "", "Demo organization", "<p>Log in as iago@zulip.com.</p>", "", PublicUrl: null, IsActive: true, PasswordBackends.Email);
         await new RealmStore(tables, TimeSpan.Zero, time).AddAsync(root, cancellation);
 
         // Below the strength rule, which the documentation's example is free to be.

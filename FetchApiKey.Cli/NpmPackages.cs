@@ -13,7 +13,8 @@ public static class NpmPackages
     {
         get
         {
-            var home = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+            var home = Environment.GetFolderPath(
+                Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
             return Path.Combine(home.Length > 0 ? home : Path.GetTempPath(), "fetch-api-key");
         }
     }
@@ -54,7 +55,8 @@ public static class NpmPackages
         }
     }
 
-    private static async Task<string> InstallAsync(string name, string source, string folder, string unfinished, CancellationToken cancellation)
+    private static async Task<string> InstallAsync(
+        string name, string source, string folder, string unfinished, CancellationToken cancellation)
     {
         Directory.CreateDirectory(unfinished);
         foreach (var file in new[] { "package.json", "package-lock.json" })

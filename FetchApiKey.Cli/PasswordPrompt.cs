@@ -7,7 +7,9 @@ namespace FetchApiKey.Cli;
 
 public sealed class PasswordPrompt(StandardInput input, TextWriter error)
 {
-    /// <summary>Asked twice at a terminal, once where it is <paramref name="known"/> already; from elsewhere the first line, whole.</summary>
+    /// <summary>
+    /// Asked twice at a terminal, once where it is <paramref name="known"/> already; from elsewhere the first line, whole.
+    /// </summary>
     /// <exception cref="OperatorException">There was none, it was not UTF-8, or the two differed.</exception>
     public async Task<TypedPassword> ReadAsync(bool known = false)
     {

@@ -7,8 +7,9 @@ using System.Text;
 namespace FetchApiKey.Cli;
 
 /// <summary>
-/// Characters that a terminal would act on are written as \uXXXX: control characters, line and paragraph separators, what turns the direction
-/// of text, and halves of surrogate pairs. Names in tables, lines of files and answers of servers are other people's. JSON keeps its meaning.
+/// Characters that a terminal would act on are written as \uXXXX: control characters, line and paragraph separators, what turns the
+/// direction of text, and halves of surrogate pairs. Names in tables, lines of files and answers of servers are other people's. JSON
+/// keeps its meaning.
 /// </summary>
 /// <param name="isTerminal">Whether somebody looks at it, so that there may be a bar that moves.</param>
 /// <param name="keepsLines">Whether a line may have line breaks in it, as what the framework prints for itself has. Otherwise a line that is
@@ -86,5 +87,6 @@ public sealed class PrintableWriter(TextWriter inner, bool isTerminal = false, b
         char.IsControl(c) || char.IsSurrogate(c) || c is '\u2028' or '\u2029'
         || c is '\u061c' or '\u200e' or '\u200f' or (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u2069');
 
-    private static bool IsLineBreak(string text, int i) => text[i] == '\n' || (text[i] == '\r' && i + 1 < text.Length && text[i + 1] == '\n');
+    private static bool IsLineBreak(string text, int i) =>
+        text[i] == '\n' || (text[i] == '\r' && i + 1 < text.Length && text[i + 1] == '\n');
 }

@@ -6,15 +6,16 @@ using System.Runtime.InteropServices;
 namespace FetchApiKey.Cli;
 
 /// <summary>
-/// Written under another name, which it loses when it is whole. Whatever comes between, it is deleted: a fault, a cancellation, a full disk,
-/// and a signal at once, before anything else is tried.
+/// Written under another name, which it loses when it is whole. Whatever comes between, it is deleted: a fault, a cancellation, a full
+/// disk, and a signal at once, before anything else is tried.
 /// </summary>
 public sealed class PrivateFile : IDisposable
 {
     private const int BufferBytes = 64 * 1024;
 
     /// <summary>
-    /// SIGXFSZ, by its number: the file grew beyond what the process may write. It would end the process, and is a fault of the write instead.
+    /// SIGXFSZ, by its number: the file grew beyond what the process may write. It would end the process, and is a fault of the write
+    /// instead.
     /// </summary>
     private const PosixSignal FileTooLarge = (PosixSignal)25;
 

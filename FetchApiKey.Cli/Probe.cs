@@ -87,12 +87,16 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
             await CheckAsync("forwarded-host", async () =>
                 JudgeForwardedHost(await SendAsync(WithForeignHost(Get(Settings)), cancellation), Answered(settings)));
             await CheckAsync("unknown-path", () => ExpectAsync(Get("/api/v1/probe_of_an_unknown_path"), Reply.NotFound, cancellation));
-            await CheckAsync("wrong-method", () => ExpectAsync(Get(Login), Reply.MethodNotAllowed("POST"), cancellation, ("Allow", "POST")));
+            await CheckAsync(
+                "wrong-method", () => ExpectAsync(Get(Login), Reply.MethodNotAllowed("POST"), cancellation, ("Allow", "POST")));
             await CheckAsync("missing-username", () => ExpectAsync(Post(""), Reply.Missing("username"), cancellation));
-            await CheckAsync("missing-password", () => ExpectAsync(Post($"username={Uri.EscapeDataString(name)}"), Reply.Missing("password"), cancellation));
+            await CheckAsync(
+                "missing-password",
+                () => ExpectAsync(Post($"username={Uri.EscapeDataString(name)}"), Reply.Missing("password"), cancellation));
             await CheckAsync("refused-login", async () =>
             {
-                refusal = await SendAsync(Post($"username={Uri.EscapeDataString(name)}&password={RandomNumberGenerator.GetHexString(32)}"), cancellation);
+                refusal = await SendAsync(
+                    Post($"username={Uri.EscapeDataString(name)}&password={RandomNumberGenerator.GetHexString(32)}"), cancellation);
                 return Expect(refusal, Reply.AuthenticationFailed);
             });
             await CheckAsync("headers", () => Task.FromResult(JudgeHeaders(Answered(refusal))));
@@ -156,7 +160,8 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
 
     // ---- Verdicts: what was seen, or a ProbeFailedException that says it ----
 
-    private static ProbeAnswer Answered(ProbeAnswer? answer) => answer ?? throw new ProbeFailedException("not judged, for want of an answer");
+    private static ProbeAnswer Answered(ProbeAnswer? answer) =>
+        answer ?? throw new ProbeFailedException("not judged, for want of an answer");
 
     private async Task<string> ExpectAsync(
         HttpRequestMessage request, Reply expected, CancellationToken cancellation, params (string Name, string Value)[] headers)
@@ -378,7 +383,9 @@ public sealed partial class Probe(ProbeTarget target, Report report, TimeProvide
 
     private static string Quote(ReadOnlySpan<byte> body) => Printable(Encoding.UTF8.GetString(body).TrimEnd('\n'));
 
-    /// <summary>What comes from elsewhere floods no terminal; <see cref="PrintableWriter"/> lets nothing through that moves its cursor.</summary>
+    /// <summary>
+    /// What comes from elsewhere floods no terminal; <see cref="PrintableWriter"/> lets nothing through that moves its cursor.
+    /// </summary>
     private static string Printable(string text)
     {
         const int longest = 120;

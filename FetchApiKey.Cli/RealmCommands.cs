@@ -78,7 +78,8 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
         }
 
         var (after, left) = await realms.ReadAsync(subdomain, cancellation);
-        await report.WriteAsync(Row(after ?? throw new OperatorException($"The {Name(subdomain)} was changed, and its row cannot be read: {left}.")));
+        await report.WriteAsync(
+            Row(after ?? throw new OperatorException($"The {Name(subdomain)} was changed, and its row cannot be read: {left}.")));
         return ExitCode.Done;
     }
 
@@ -96,7 +97,8 @@ public sealed class RealmCommands(RealmStore realms, OperatorActs acts, Confirma
         {
             null => realm.Icon,
             { } icon when Realm.IsIcon(icon) => icon,
-            { } other => throw new OperatorException($"'{other}' is not the URL of a picture: https://..., http://... or a path such as /icon.png."),
+            { } other => throw new OperatorException(
+                $"'{other}' is not the URL of a picture: https://..., http://... or a path such as /icon.png."),
         },
         PublicUrl = change.PublicUrl switch
         {

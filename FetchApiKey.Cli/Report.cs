@@ -84,7 +84,8 @@ public sealed class Report(TextWriter output, bool asJson)
                         json.WriteNumberValue(number);
                         break;
                     default:
-                        json.WriteStringValue(value is DateTimeOffset moment ? moment.ToString("O", CultureInfo.InvariantCulture) : (string)value);
+                        json.WriteStringValue(
+                            value is DateTimeOffset moment ? moment.ToString("O", CultureInfo.InvariantCulture) : (string)value);
                         break;
                 }
             }

@@ -68,12 +68,16 @@ internal sealed class StoredDataChecks(AccountTables tables, Settings settings, 
         var seen = $"of {accounts.Count} API keys {openings.GetValueOrDefault(Opening.Opened)} open";
         if (openings.GetValueOrDefault(Opening.KeyUnknown) is > 0 and var unknown)
         {
-            return new Finding(Verdict.Failed, $"{seen}, {unknown} are sealed with a key that is not configured", "put the key back that sealed them, in ApiKeys__keys__ID");
+            return new Finding(
+                Verdict.Failed, $"{seen}, {unknown} are sealed with a key that is not configured",
+                "put the key back that sealed them, in ApiKeys__keys__ID");
         }
 
         if (openings.GetValueOrDefault(Opening.Refused) is > 0 and var refused)
         {
-            return new Finding(Verdict.Failed, $"{seen}, {refused} were altered, or sealed with another key of that id", "put the right key back, or compare the tables with a backup");
+            return new Finding(
+                Verdict.Failed, $"{seen}, {refused} were altered, or sealed with another key of that id",
+                "put the right key back, or compare the tables with a backup");
         }
 
         return outdated == 0
@@ -118,7 +122,9 @@ internal sealed class StoredDataChecks(AccountTables tables, Settings settings, 
         var refused = hashes.Count(hash => hash is RefusedHash);
         if (refused > 0)
         {
-            yield return new Finding(Verdict.Warning, $"{refused} of {hashes.Count} are malformed or exceed the limits: nobody can log in with them", "give these accounts a new password");
+            yield return new Finding(
+                Verdict.Warning, $"{refused} of {hashes.Count} are malformed or exceed the limits: nobody can log in with them",
+                "give these accounts a new password");
         }
 
         yield return others.Count == 0
@@ -148,7 +154,8 @@ internal sealed class StoredDataChecks(AccountTables tables, Settings settings, 
         ];
     }
 
-    private async Task<IReadOnlyList<Account>> AccountsAsync() => _accounts ??= await _store.SomeAsync(SampledRows, _faults.Add, cancellation);
+    private async Task<IReadOnlyList<Account>> AccountsAsync() =>
+        _accounts ??= await _store.SomeAsync(SampledRows, _faults.Add, cancellation);
 
     private async Task<IReadOnlyList<Realm>> AllRealmsAsync() =>
         _realms ??= await new RealmStore(tables, TimeSpan.Zero, time).ListAsync(_faults.Add, cancellation);

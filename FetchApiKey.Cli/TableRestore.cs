@@ -211,7 +211,8 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
     {
         if (json.Number("rows") != rows)
         {
-            throw new OperatorException($"{path} is not whole: it has {rows} rows, and its last line tells of others. Nothing was restored.");
+            throw new OperatorException(
+                $"{path} is not whole: it has {rows} rows, and its last line tells of others. Nothing was restored.");
         }
 
         if (digest is not null

@@ -99,7 +99,8 @@ public sealed partial class UserCommands(
         }
 
         await RecordAsync(account, cancellation);
-        await report.WriteTextAsync(Zuliprc.Write(account.Email, apiKey, origin), ("email", account.Email), ("key", apiKey), ("site", origin));
+        await report.WriteTextAsync(
+            Zuliprc.Write(account.Email, apiKey, origin), ("email", account.Email), ("key", apiKey), ("site", origin));
         return ExitCode.Done;
     }
 
@@ -213,7 +214,8 @@ public static class NewHash
 {
     public static async Task<string> OfAsync(TypedPassword password, HashingSettings settings, TimeProvider time)
     {
-        using var hasher = new PasswordHasher(settings with { Gate = settings.Gate with { Slots = 1 } }, time, NullLogger<PasswordHasher>.Instance);
+        using var hasher = new PasswordHasher(
+            settings with { Gate = settings.Gate with { Slots = 1 } }, time, NullLogger<PasswordHasher>.Instance);
         return await hasher.HashAsync(ClientAddress.Of(null), password, CancellationToken.None);
     }
 }

@@ -81,8 +81,8 @@ public sealed class Dispatcher(IEnumerable<Endpoint> endpoints, Settings setting
     }
 
     /// <summary>
-    /// Clients whose realm URL ends in a slash send two before the path, which a Zulip server's front end merges. Behind the Functions host they
-    /// do not get here. Nothing that is answered is made from the path.
+    /// Clients whose realm URL ends in a slash send two before the path, which a Zulip server's front end merges. Behind the Functions
+    /// host they do not get here. Nothing that is answered is made from the path.
     /// </summary>
     private string PathOf(HttpRequest request)
     {

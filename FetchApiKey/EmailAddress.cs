@@ -9,9 +9,8 @@ using FetchApiKey.Backends;
 namespace FetchApiKey;
 
 /// <summary>
-/// An e-mail address as a Zulip server (Django's validator) accepts it; contract section 1.5.
-/// Dot-atom or quoted local part in ASCII; a domain of two labels or more, "localhost", or an IP literal in brackets.
-/// Labels outside ASCII are accepted where IDNA can encode them.
+/// An e-mail address as a Zulip server (Django's validator) accepts it; contract section 1.5. Dot-atom or quoted local part in ASCII; a
+/// domain of two labels or more, "localhost", or an IP literal in brackets. Labels outside ASCII are accepted where IDNA can encode them.
 /// </summary>
 public sealed partial class EmailAddress
 {

@@ -6,7 +6,10 @@ public static class ExitCode
 {
     public const int Done = 0;
 
-    /// <summary>What was asked cannot be done: no such account, a name that is taken, a file or a stored row with faults; or serving ended unasked.</summary>
+    /// <summary>
+    /// What was asked cannot be done: no such account, a name that is taken, a file or a stored row with faults; or serving ended
+    /// unasked.
+    /// </summary>
     public const int Refused = 1;
 
     /// <summary>The command line itself is wrong.</summary>

@@ -9,10 +9,9 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey;
 
 /// <summary>
-/// Readiness looks at what a login needs: the tables are there and answer, a stored API key opens with a configured key, directories answer,
-/// and events can be recorded, without which no password or key is changed.
-/// Anybody may ask, so the answer tells no detail, which goes to the log, and one look serves everybody for
-/// <see cref="MaxAge"/>: asking often costs storage nothing.
+/// Readiness looks at what a login needs: the tables are there and answer, a stored API key opens with a configured key, directories
+/// answer, and events can be recorded, without which no password or key is changed. Anybody may ask, so the answer tells no detail, which
+/// goes to the log, and one look serves everybody for <see cref="MaxAge"/>: asking often costs storage nothing.
 /// </summary>
 public sealed class Health(
     AccountTables tables, AccountStore accounts, ApiKeyCipher cipher, AuditTrail trail, IEnumerable<LdapDirectory> directories, TimeProvider time,
@@ -96,7 +95,8 @@ public sealed class Health(
         }
         catch (Exception fault) when (AccountTables.IsUnavailability(fault))
         {
-            log.NotReady($"account storage is unavailable: {fault.GetType().Name}, status {(fault as RequestFailedException)?.Status ?? 0}");
+            log.NotReady(
+                $"account storage is unavailable: {fault.GetType().Name}, status {(fault as RequestFailedException)?.Status ?? 0}");
         }
 
         return false;

@@ -6,9 +6,9 @@ using System.Text.Unicode;
 namespace FetchApiKey;
 
 /// <summary>
-/// The members of a JSON object, in their order. The framework's documents unescape a string only when it is asked for, and throw then; here
-/// all that could throw is a fault of the reading: bytes that are not UTF-8, half of a surrogate pair, a name that stands twice, nesting beyond
-/// the depth that the reader wants. A member that is missing, or of another kind than the one it is asked for as, is null.
+/// The members of a JSON object, in their order. The framework's documents unescape a string only when it is asked for, and throw then;
+/// here all that could throw is a fault of the reading: bytes that are not UTF-8, half of a surrogate pair, a name that stands twice,
+/// nesting beyond the depth that the reader wants. A member that is missing, or of another kind than the one it is asked for as, is null.
 /// </summary>
 public sealed class JsonMembers
 {

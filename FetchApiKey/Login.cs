@@ -38,7 +38,9 @@ public sealed class LoginResult(LoginOutcome outcome, Account? account)
     /// <summary>Its event stands in the audit table: it was stored before the consequence.</summary>
     public bool IsStored { get; init; }
 
-    /// <summary>What a backend met that should not happen, after another had refused the password: to be thrown when the attempt is counted.</summary>
+    /// <summary>
+    /// What a backend met that should not happen, after another had refused the password: to be thrown when the attempt is counted.
+    /// </summary>
     public ExceptionDispatchInfo? Fault { get; init; }
 
     /// <summary>Of an account that was logged in to; empty otherwise. A secret.</summary>
@@ -78,7 +80,9 @@ public sealed class Login(
     /// <summary>The same without an account that is read beside the limit.</summary>
     public Task<LoginResult> LimitAsync(
         string granted, Realm realm, LoginName? name, ClientAddress client, string invocation, RequestLifetime lifetime, Func<LoginAttempt, Task<LoginResult>> judge) =>
-        LimitAsync(granted, realm, name, client, invocation, lifetime, () => Task.FromResult(default(AccountReading)), (attempt, _) => judge(attempt));
+        LimitAsync(
+            granted, realm, name, client, invocation, lifetime, () => Task.FromResult(default(AccountReading)),
+            (attempt, _) => judge(attempt));
 
     /// <summary>
     /// Has an attempt judged if the limit allows it. No verdict leaves, and none has a consequence, before it is committed; one that cannot
@@ -86,7 +90,9 @@ public sealed class Login(
     /// </summary>
     /// <param name="granted">The kind of event that it is where nothing was refused.</param>
     /// <param name="name">Null where no account is named: then the address alone is limited.</param>
-    /// <param name="read">Begun beside the reading of the limit, to save a round trip; nothing is made of it where that turns the attempt away.</param>
+    /// <param name="read">
+    /// Begun beside the reading of the limit, to save a round trip; nothing is made of it where that turns the attempt away.
+    /// </param>
     private async Task<LoginResult> LimitAsync(
         string granted, Realm realm, LoginName? name, ClientAddress client, string invocation, RequestLifetime lifetime,
         Func<Task<AccountReading>> read, Func<LoginAttempt, Task<AccountReading>, Task<LoginResult>> judge)

@@ -56,13 +56,17 @@ public enum LoginOutcome
     /// <summary>... but no account, and the settings make none.</summary>
     AccountNotCreated,
 
-    /// <summary>... but the account here, or the realm, is deactivated, which a directory's people are not told (contract section 9).</summary>
+    /// <summary>
+    /// ... but the account here, or the realm, is deactivated, which a directory's people are not told (contract section 9).
+    /// </summary>
     AccountInactive,
 }
 
 public static class LoginOutcomes
 {
-    /// <summary>As it stands in metrics, logs and the audit trail, where old rows keep the names they were written with: never change one.</summary>
+    /// <summary>
+    /// As it stands in metrics, logs and the audit trail, where old rows keep the names they were written with: never change one.
+    /// </summary>
     public static string Name(this LoginOutcome outcome) => outcome switch
     {
         LoginOutcome.Unavailable => "unavailable",

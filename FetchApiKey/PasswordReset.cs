@@ -37,7 +37,9 @@ public enum ResetOutcome
 
 public static class ResetOutcomes
 {
-    /// <summary>As it stands in traces, logs and the audit trail, where old rows keep the names they were written with: never change one.</summary>
+    /// <summary>
+    /// As it stands in traces, logs and the audit trail, where old rows keep the names they were written with: never change one.
+    /// </summary>
     public static string Name(this ResetOutcome outcome) => outcome switch
     {
         ResetOutcome.LinkUnknown => "link_unknown",
@@ -75,17 +77,22 @@ public sealed record ChosenPassword(TypedPassword First, TypedPassword Again)
 }
 
 /// <summary>
-/// It knows nothing of HTTP. A link that is not good counts as a failed attempt of the client's address, whose limit bounds what can be tried; of no
-/// account, since that would let anybody lock one out. Whatever is wrong with a link, the same is read and nothing hashed.
+/// It knows nothing of HTTP. A link that is not good counts as a failed attempt of the client's address, whose limit bounds what can be
+/// tried; of no account, since that would let anybody lock one out. Whatever is wrong with a link, the same is read and nothing hashed.
 /// </summary>
 public sealed class PasswordReset(
     LoginAttempts attempts, PasswordInvitations invitations, PasswordHasher hasher, LoginEvents events, TimeProvider time, ILogger<PasswordReset> log)
 {
-    /// <summary>How often the rows are read again when somebody else changed one: a login that renewed its hash, or another try with the same link.</summary>
+    /// <summary>
+    /// How often the rows are read again when somebody else changed one: a login that renewed its hash, or another try with the same
+    /// link.
+    /// </summary>
     private const int Tries = 5;
 
     /// <param name="chosen">Null to ask only whether the link is good.</param>
-    /// <exception cref="Exception">Whatever kept the link from being judged; no attempt is counted then, and the link is as good as before.</exception>
+    /// <exception cref="Exception">
+    /// Whatever kept the link from being judged; no attempt is counted then, and the link is as good as before.
+    /// </exception>
     public async Task<ResetResult> TryAsync(
         Realm realm, string token, ChosenPassword? chosen, ClientAddress client, string invocation, RequestLifetime lifetime)
     {
@@ -227,7 +234,9 @@ public sealed class PasswordReset(
         return null;
     }
 
-    /// <summary>Null for a link that is good for an account that may be used. What is wrong with the account is for the link's holder alone.</summary>
+    /// <summary>
+    /// Null for a link that is good for an account that may be used. What is wrong with the account is for the link's holder alone.
+    /// </summary>
     private ResetResult? Judge(Realm realm, InvitationToken token, PasswordInvitation? invitation, Account? account)
     {
         if (invitation?.IsFor(token) != true)

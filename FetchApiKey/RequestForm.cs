@@ -36,7 +36,9 @@ public sealed class RequestForm : IDisposable
     {
     }
 
-    /// <summary>Reads the whole body. Gives the form, or the 400, 408 or 413 that a body gets which is malformed, late or too large.</summary>
+    /// <summary>
+    /// Reads the whole body. Gives the form, or the 400, 408 or 413 that a body gets which is malformed, late or too large.
+    /// </summary>
     /// <exception cref="OperationCanceledException">The client went away.</exception>
     public static async Task<(RequestForm? Form, Reply? Refusal)> ReadAsync(HttpRequest request, RequestLifetime lifetime)
     {

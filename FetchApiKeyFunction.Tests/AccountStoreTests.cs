@@ -104,7 +104,9 @@ public sealed class AccountStoreTests : IAsyncLifetime
         await tables.CreateAsync(CancellationToken.None);
         var answered = await server.LogInAsync("a@b.com", "x");
 
-        Assert.Contains($"{storage.TablePrefix}realms, {storage.TablePrefix}accounts, {storage.TablePrefix}userids, {storage.TablePrefix}attempts", fault.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{storage.TablePrefix}realms, {storage.TablePrefix}accounts, {storage.TablePrefix}userids, {storage.TablePrefix}attempts",
+            fault.Message, StringComparison.Ordinal);
         Assert.Equal((503, TestServer.Golden("E18")), (refused.Status, refused.Body));
         Assert.Equal((404, TestServer.Golden("E3")), (answered.Status, answered.Body));
     }

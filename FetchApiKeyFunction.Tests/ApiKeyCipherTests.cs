@@ -150,7 +150,9 @@ public sealed class ApiKeyCipherTests(Organisation organisation) : IClassFixture
         {
             var answer = await organisation.Server.LogInAsync(name, "abcd1234");
             Assert.Equal((401, TestServer.Golden("E5")), (answer.Status, answer.Body));
-            Assert.Contains(organisation.Server.Log, line => line.Contains($"The API key of user {id} in realm '' is altered", StringComparison.Ordinal));
+            Assert.Contains(
+                organisation.Server.Log,
+                line => line.Contains($"The API key of user {id} in realm '' is altered", StringComparison.Ordinal));
         }
     }
 
@@ -159,12 +161,14 @@ public sealed class ApiKeyCipherTests(Organisation organisation) : IClassFixture
     {
         await organisation.AddAsync("", 503, "carol@zulip.com", await Organisation.HashAsync("abcd1234"));
         var stored = await organisation.FindAsync("carol@zulip.com");
-        await organisation.Accounts.SetSealedApiKeyAsync(stored, stored.SealedApiKey.Replace("v2.one.", "v2.lost.", StringComparison.Ordinal), CancellationToken.None);
+        await organisation.Accounts.SetSealedApiKeyAsync(
+            stored, stored.SealedApiKey.Replace("v2.one.", "v2.lost.", StringComparison.Ordinal), CancellationToken.None);
 
         var answer = await organisation.Server.LogInAsync("carol@zulip.com", "abcd1234");
 
         Assert.Equal((503, TestServer.Golden("E18")), (answer.Status, answer.Body));
-        Assert.Contains(organisation.Server.Log, line => line.Contains("sealed with a key that ApiKeys__keys does not name", StringComparison.Ordinal));
+        Assert.Contains(
+            organisation.Server.Log, line => line.Contains("sealed with a key that ApiKeys__keys does not name", StringComparison.Ordinal));
     }
 }
 
@@ -175,7 +179,9 @@ internal static class EarlierSeal
     {
         var (nonce, tag, text) = (RandomNumberGenerator.GetBytes(12), new byte[16], new byte[apiKey.Length]);
         using var aes = new AesGcm(TestServer.Keys.Keys["one"], tag.Length);
-        aes.Encrypt(nonce, Encoding.ASCII.GetBytes(apiKey), text, tag, Encoding.UTF8.GetBytes(FormattableString.Invariant($"v1\0one\0{subdomain}\0{userId}")));
+        aes.Encrypt(
+            nonce, Encoding.ASCII.GetBytes(apiKey), text, tag,
+            Encoding.UTF8.GetBytes(FormattableString.Invariant($"v1\0one\0{subdomain}\0{userId}")));
         return $"v1.one.{Base64UrlEncoder.Encode([.. nonce, .. tag, .. text])}";
     }
 }

@@ -76,7 +76,8 @@ public sealed class AuditRefusalTests
         Assert.Equal(isStored, fault is null);
     }
 
-    private static SecurityEvent Happened(string realm) => new(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", realm, 1, "a", "c", "", "");
+    private static SecurityEvent Happened(string realm) =>
+        new(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", realm, 1, "a", "c", "", "");
 
     /// <summary>Realms stand for the rows.</summary>
     private AuditTable TableThat(Func<IReadOnlyList<string>, RequestFailedException?> refuses)

@@ -23,7 +23,8 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
     [InlineData("gone@zulip.com", "wrong", SecurityEventKind.LoginRefused, LoginOutcome.WrongPassword, 6)]
     [InlineData("gone@zulip.com", "abcd1234", SecurityEventKind.LoginRefused, LoginOutcome.UserDeactivated, 6)]
     [InlineData("weak@zulip.com", "abcd1234", SecurityEventKind.LoginRefused, LoginOutcome.PasswordResetRequired, 10)]
-    public async Task A_login_is_recorded_with_its_true_cause(string username, string password, string kind, LoginOutcome outcome, int? userId)
+    public async Task A_login_is_recorded_with_its_true_cause(
+        string username, string password, string kind, LoginOutcome outcome, int? userId)
     {
         var invocation = Guid.NewGuid().ToString();
         using var form = TestServer.Form(("username", username), ("password", password));
@@ -133,7 +134,9 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
 
         var newest = await table.TailAsync(250, now.AddMinutes(1), now, CancellationToken.None);
         Assert.Equal(Enumerable.Range(0, 250).Reverse(), newest.Select(happened => happened.UserId!.Value));
-        Assert.Equal([249, 248], (await table.TailAsync(2, now.AddMinutes(1), now, CancellationToken.None)).Select(happened => happened.UserId!.Value));
+        Assert.Equal(
+            [249, 248],
+            (await table.TailAsync(2, now.AddMinutes(1), now, CancellationToken.None)).Select(happened => happened.UserId!.Value));
     }
 
     [Fact]
@@ -152,7 +155,9 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
         var before = await RunAsync("audit search --email lear@zulip.com --to 2020-01-01T00:00Z --json");
         var tail = await RunAsync("audit tail -n 1 --json");
 
-        Assert.Equal(["users add", "users set-password", "users deactivate", "wrong_password"], all.Select(happened => happened.GetProperty("outcome").GetString()));
+        Assert.Equal(
+            ["users add", "users set-password", "users deactivate", "wrong_password"],
+            all.Select(happened => happened.GetProperty("outcome").GetString()));
         Assert.Equal(Environment.UserName, Assert.Single(changes).GetProperty("actor").GetString());
         Assert.Equal("wrong_password", Assert.Single(byAddress).GetProperty("outcome").GetString());
         Assert.Empty(before);
@@ -186,7 +191,8 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
         }
 
         Assert.Equal(3, await table.SweepAsync(now.AddDays(-2), CancellationToken.None));
-        Assert.Equal([0, 1], (await table.TailAsync(10, now, now.AddDays(-500), CancellationToken.None)).Select(happened => happened.UserId!.Value));
+        Assert.Equal(
+            [0, 1], (await table.TailAsync(10, now, now.AddDays(-500), CancellationToken.None)).Select(happened => happened.UserId!.Value));
     }
 
     [Fact]

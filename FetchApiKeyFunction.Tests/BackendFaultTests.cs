@@ -43,11 +43,14 @@ public sealed class BackendFaultTests : IDisposable
         // Another name is judged, so it was the name's limit.
         Assert.Equal(401, (await server.LogInAsync("horatio@example.com", "guess")).Status);
         Assert.Equal(Limit + 1, _directory.Binds);
-        Assert.Contains(server.Log, line => line.Contains("could not judge a password that another backend had refused", StringComparison.Ordinal));
-        Assert.Equal(status == 500, server.Log.Any(line => line.Contains("A request failed: InvalidOperationException", StringComparison.Ordinal)));
+        Assert.Contains(
+            server.Log, line => line.Contains("could not judge a password that another backend had refused", StringComparison.Ordinal));
+        Assert.Equal(
+            status == 500, server.Log.Any(line => line.Contains("A request failed: InvalidOperationException", StringComparison.Ordinal)));
     }
 
-    private static NullableResponse<TableEntity> NoRow => Mock.Of<NullableResponse<TableEntity>>(row => row.GetRawResponse() == Mock.Of<Response>());
+    private static NullableResponse<TableEntity> NoRow => Mock.Of<NullableResponse<TableEntity>>(
+        row => row.GetRawResponse() == Mock.Of<Response>());
 
     private static Exception Fault(string name) => name switch
     {

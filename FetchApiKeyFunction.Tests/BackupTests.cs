@@ -216,7 +216,8 @@ public sealed class BackupTests : IAsyncLifetime
         Assert.Equal("""{"rows":7,"restored":0,"unchanged":7,"differ":0}""" + "\n", again.Output);
         Assert.All(["UserId", "IsActive", "Role", "FullName", "Email"], column => Assert.Equal(spoilt[column], there[column]));
         Assert.Equal((byte[])spoilt["Extra"], there.GetBinary("Extra"));
-        Assert.DoesNotContain(SealMarker.Partition, Lines(Encoding.UTF8.GetBytes(text)).Where(line => line.Contains("\"realms\"", StringComparison.Ordinal)));
+        Assert.DoesNotContain(
+            SealMarker.Partition, Lines(Encoding.UTF8.GetBytes(text)).Where(line => line.Contains("\"realms\"", StringComparison.Ordinal)));
         Assert.Matches("\\A\\{\"format\":\"fetch-api-key tables 2\",\"taken\":\"[^\"]+\",\"key\":\"one\"\\}\n", text);
     }
 
@@ -237,7 +238,9 @@ public sealed class BackupTests : IAsyncLifetime
 
         var result = await _elsewhere.RunAsync($"tables restore {File1}{options}");
 
-        Assert.True(result.Code == ExitCode.Refused && result.Output.Length == 0, $"{what}: exit code {result.Code}, {result.Output}{result.Error}");
+        Assert.True(
+            result.Code == ExitCode.Refused && result.Output.Length == 0,
+            $"{what}: exit code {result.Code}, {result.Output}{result.Error}");
         Assert.Equal(1, await CountAsync(_elsewhere.Tables.Realms, $"PartitionKey eq '{FetchApiKey.Accounts.Realm.Partition}'"));
         Assert.Equal(0, await CountAsync(_elsewhere.Tables.Accounts));
         Assert.Equal(0, await CountAsync(_elsewhere.Tables.UserIds));

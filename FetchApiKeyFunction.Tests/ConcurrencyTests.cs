@@ -56,7 +56,8 @@ public sealed class ConcurrencyTests(Organisation organisation) : IClassFixture<
 
             var login = organisation.Server.LogInAsync(email, Strong);
             await Task.Delay(RandomNumberGenerator.GetInt32(8));
-            Assert.True(await organisation.Accounts.OverridePasswordHashAsync("", EmailAddress.TryParse(email)!, changed, CancellationToken.None));
+            Assert.True(
+                await organisation.Accounts.OverridePasswordHashAsync("", EmailAddress.TryParse(email)!, changed, CancellationToken.None));
             await login;
 
             Assert.Equal(changed, (await organisation.FindAsync(email)).PasswordHash);

@@ -89,7 +89,8 @@ public sealed class DeskTests : IAsyncLifetime
         Assert.Empty(await WithAsync(partition));
         Assert.Equal(TestServer.Golden("E5"), (await server.LogInAsync("ann@b.com", Strong)).Body);
         Assert.Equal(ExitCode.Refused, (await _desk.RunAsync("users delete ann@b.com --yes")).Code);
-        Assert.StartsWith("User id 7 is taken", (await _desk.RunAsync("users add new@b.com --user-id 7", Strong)).Error, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "User id 7 is taken", (await _desk.RunAsync("users add new@b.com --user-id 7", Strong)).Error, StringComparison.Ordinal);
         Assert.StartsWith("line 1: its user_id is taken", (await _desk.RunAsync("users import -", line)).Error, StringComparison.Ordinal);
         Assert.Contains("\"user_id\":8,", (await _desk.RunAsync("users add ann@b.com --json", Strong)).Output, StringComparison.Ordinal);
     }
@@ -142,13 +143,16 @@ public sealed class DeskTests : IAsyncLifetime
         Assert.All(rows, row => Assert.Equal("ok", row.Result));
         Assert.Equal((ExitCode.Done, ""), (result.Code, result.Error));
         Assert.StartsWith("of 1 API keys 1 open", rows[5].Seen, StringComparison.Ordinal);
-        Assert.Equal(rows.Count + 1, (await OperatorDesk.RunAsync("doctor", null, exported)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Equal(
+            rows.Count + 1,
+            (await OperatorDesk.RunAsync("doctor", null, exported)).Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
     }
 
     [Fact]
     public async Task Every_faulty_setting_is_a_line_and_nothing_is_asked_of_storage()
     {
-        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.With(("Audit:retentionDays", "x"), ("Argon2:passes", "0"), ("ApiKeys:writeWith", "none")));
+        var result = await OperatorDesk.RunAsync(
+            "doctor --json", null, _desk.With(("Audit:retentionDays", "x"), ("Argon2:passes", "0"), ("ApiKeys:writeWith", "none")));
 
         var rows = Rows(result);
         Assert.Equal(ExitCode.BadSettings, result.Code);
@@ -216,7 +220,8 @@ public sealed class DeskTests : IAsyncLifetime
         Assert.Equal(ExitCode.Refused, result.Code);
         var failed = Rows(result).Where(row => row.Result == "failed").ToList();
         Assert.Contains("clock", failed.Select(row => row.Check));
-        Assert.All(failed, row => Assert.Contains("the check could not be made: InvalidOperationException", row.Seen, StringComparison.Ordinal));
+        Assert.All(
+            failed, row => Assert.Contains("the check could not be made: InvalidOperationException", row.Seen, StringComparison.Ordinal));
         Assert.DoesNotContain("s3cr3t", result.Output, StringComparison.Ordinal);
         Assert.Equal("telemetry", Rows(result)[^1].Check);
     }
@@ -232,7 +237,8 @@ public sealed class DeskTests : IAsyncLifetime
     [InlineData(65, "failed", ExitCode.Refused)]
     public async Task A_clock_that_is_off_by_more_than_a_minute_fails(int seconds, string expected, int code)
     {
-        var result = await OperatorDesk.RunAsync("doctor --json", null, _desk.Settings, new FakeTimeProvider(TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(seconds)));
+        var result = await OperatorDesk.RunAsync(
+            "doctor --json", null, _desk.Settings, new FakeTimeProvider(TimeProvider.System.GetUtcNow() + TimeSpan.FromSeconds(seconds)));
 
         Assert.Equal((expected, code), (Assert.Single(Rows(result), row => row.Check == "clock").Result, result.Code));
     }
@@ -245,12 +251,18 @@ public sealed class DeskTests : IAsyncLifetime
         var another = (await _desk.RunAsync("keys generate")).Output.Trim();
 
         var replaced = await OperatorDesk.RunAsync("doctor --json", null, _desk.With((own, another)));
-        var unknown = await OperatorDesk.RunAsync("doctor --json", null, _desk.With((own + "two", another), (own, TestServer.KeyVariable.Value), ("ApiKeys:writeWith", own.Split(':')[^1] + "two")));
+        var unknown = await OperatorDesk.RunAsync(
+            "doctor --json", null,
+            _desk.With((own + "two", another), (own, TestServer.KeyVariable.Value), ("ApiKeys:writeWith", own.Split(':')[^1] + "two")));
 
         Assert.Equal(ExitCode.Refused, replaced.Code);
-        Assert.Contains("1 were altered, or sealed with another key of that id", Assert.Single(Rows(replaced), row => row.Check == "keys").Seen, StringComparison.Ordinal);
+        Assert.Contains(
+            "1 were altered, or sealed with another key of that id", Assert.Single(Rows(replaced), row => row.Check == "keys").Seen,
+            StringComparison.Ordinal);
         Assert.Equal(ExitCode.Done, unknown.Code);
-        Assert.Equal(("warning", "run keys rotate"), (Assert.Single(Rows(unknown), row => row.Check == "keys") is var keys ? keys.Result : "", keys.Remedy));
+        Assert.Equal(
+            ("warning", "run keys rotate"),
+            (Assert.Single(Rows(unknown), row => row.Check == "keys") is var keys ? keys.Result : "", keys.Remedy));
     }
 
     [Fact]
@@ -282,7 +294,8 @@ public sealed class DeskTests : IAsyncLifetime
 
         Assert.Single(rows, row => row is ("realms", "warning", "clients send passwords to http://chat.example.org unprotected", _));
         Assert.Single(rows, row => row is ("stored hashes", "warning", "of costs that no setting names: 512:2:2", _));
-        Assert.Single(rows, row => row is ("client addresses", "warning", "24 newest logins from 1 addresses: everybody shares one limit", _));
+        Assert.Single(
+            rows, row => row is ("client addresses", "warning", "24 newest logins from 1 addresses: everybody shares one limit", _));
         Assert.Single(rows, row => row is ("telemetry", "warning", _, _));
     }
 
@@ -354,7 +367,9 @@ public sealed class DeskTests : IAsyncLifetime
 
         Assert.Equal((ExitCode.Done, ""), (result.Code, result.Error));
         Assert.StartsWith(beginning, result.Output, StringComparison.Ordinal);
-        Assert.All(result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(line).RootElement.ValueKind));
+        Assert.All(
+            result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            line => Assert.Equal(JsonValueKind.Object, JsonDocument.Parse(line).RootElement.ValueKind));
     }
 
     /// <summary>A process at a terminal of its own, on which the answer is typed.</summary>
@@ -364,7 +379,9 @@ public sealed class DeskTests : IAsyncLifetime
     private static List<(string Check, string Result, string Seen, string Remedy)> Rows(CommandResult result) =>
     [
         .. result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement).Select(row =>
-            (row.GetProperty("check").GetString()!, row.GetProperty("result").GetString()!, row.GetProperty("seen").GetString()!, row.GetProperty("remedy").GetString()!)),
+            (
+                row.GetProperty("check").GetString()!, row.GetProperty("result").GetString()!, row.GetProperty("seen").GetString()!,
+                row.GetProperty("remedy").GetString()!)),
     ];
 }
 

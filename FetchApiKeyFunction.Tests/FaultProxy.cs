@@ -34,7 +34,8 @@ public enum StorageFault
 internal sealed class FaultProxy : IAsyncDisposable
 {
     private readonly WebApplication _app;
-    private readonly HttpClient _client = new(new SocketsHttpHandler { UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
+    private readonly HttpClient _client = new(
+        new SocketsHttpHandler { UseProxy = false, AutomaticDecompression = DecompressionMethods.None });
     private readonly Uri _target;
     private int _changes;
 
@@ -99,7 +100,8 @@ internal sealed class FaultProxy : IAsyncDisposable
 
         // The signature of a request is over its target as it was sent.
         var raw = context.Features.GetRequiredFeature<IHttpRequestFeature>().RawTarget;
-        var target = new Uri($"http://{_target.Authority}{raw}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
+        var target = new Uri(
+            $"http://{_target.Authority}{raw}", new UriCreationOptions { DangerousDisablePathAndQueryCanonicalization = true });
         using var request = new HttpRequestMessage(new HttpMethod(context.Request.Method), target);
         request.Content = context.Request.ContentLength > 0 ? new StreamContent(context.Request.Body) : null;
         foreach (var (name, values) in context.Request.Headers)

@@ -309,8 +309,11 @@ public sealed class FetchApiKeyTests(Organisation organisation) : IClassFixture<
         await Server.LogInAsync("bomb@zulip.com", "abcd1234");
         await Server.LogInAsync("broken@zulip.com", "abcd1234");
 
-        Assert.Contains(Server.Log, line => line.Contains("user 9 in realm '' was refused (exceeds the limits for stored hashes)", StringComparison.Ordinal));
-        Assert.Contains(Server.Log, line => line.Contains("user 8 in realm '' was refused (malformed Argon2 string)", StringComparison.Ordinal));
+        Assert.Contains(
+            Server.Log,
+            line => line.Contains("user 9 in realm '' was refused (exceeds the limits for stored hashes)", StringComparison.Ordinal));
+        Assert.Contains(
+            Server.Log, line => line.Contains("user 8 in realm '' was refused (malformed Argon2 string)", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -356,7 +359,8 @@ public sealed class FetchApiKeyTests(Organisation organisation) : IClassFixture<
         var body = Golden(golden);
         Assert.Equal((status, hasBody ? body : ""), (answer.Status, answer.Body));
         Assert.Equal("application/json", answer.Headers["Content-Type"]);
-        Assert.Equal(Encoding.UTF8.GetByteCount(body).ToString(System.Globalization.CultureInfo.InvariantCulture), answer.Headers["Content-Length"]);
+        Assert.Equal(
+            Encoding.UTF8.GetByteCount(body).ToString(System.Globalization.CultureInfo.InvariantCulture), answer.Headers["Content-Length"]);
         Assert.Equal("no-store", answer.Headers["Cache-Control"]);
         Assert.Equal("nosniff", answer.Headers["X-Content-Type-Options"]);
         Assert.Equal("Accept-Language", answer.Headers["Vary"]);

@@ -55,7 +55,8 @@ public sealed class FileEncodingTests : IAsyncLifetime
     [InlineData(CopyLine)]
     public async Task The_other_lines_are_imported_where_the_operator_says_so(string line)
     {
-        var result = await RunAsync("users import - --skip-invalid --json", [.. Row(line, 1, Sound), .. Row(line, 2, Unsound[0]), .. Row(line, 3, Sound)]);
+        var result = await RunAsync(
+            "users import - --skip-invalid --json", [.. Row(line, 1, Sound), .. Row(line, 2, Unsound[0]), .. Row(line, 3, Sound)]);
 
         Assert.Equal((ExitCode.Done, """{"imported":2,"unchanged":0,"skipped":1,"failed":0}""" + "\n"), (result.Code, result.Output));
         Assert.Equal("line 2: is not UTF-8\n", result.Error);
@@ -84,10 +85,13 @@ public sealed class FileEncodingTests : IAsyncLifetime
     [Fact]
     public async Task Escaped_bytes_of_a_copied_row_are_held_to_the_same()
     {
-        var result = await RunAsync("users import -", [.. Row(CopyLine, 1, Sound), .. Row(CopyLine, 2, Utf8("Zo\\353")), .. Row(CopyLine, 3, Utf8("Zo\\xeb"))]);
+        var result = await RunAsync(
+            "users import -", [.. Row(CopyLine, 1, Sound), .. Row(CopyLine, 2, Utf8("Zo\\353")), .. Row(CopyLine, 3, Utf8("Zo\\xeb"))]);
 
         Assert.Equal(ExitCode.Refused, result.Code);
-        Assert.StartsWith("line 2: has escaped bytes that are not UTF-8\nline 3: has escaped bytes that are not UTF-8\n", result.Error, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "line 2: has escaped bytes that are not UTF-8\nline 3: has escaped bytes that are not UTF-8\n", result.Error,
+            StringComparison.Ordinal);
     }
 
     // ---- Half of a surrogate pair, and JSON of any other shape ----
@@ -143,7 +147,8 @@ public sealed class FileEncodingTests : IAsyncLifetime
         var result = await OperatorDesk.RunAsync("realms import -", copy, empty);
 
         Assert.Equal((ExitCode.Done, ""), (result.Code, result.Error));
-        Assert.Contains($"\"name\":\"{name}\"", (await OperatorDesk.RunAsync("realms list --json", null, empty)).Output, StringComparison.Ordinal);
+        Assert.Contains(
+            $"\"name\":\"{name}\"", (await OperatorDesk.RunAsync("realms list --json", null, empty)).Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -187,7 +192,8 @@ public sealed class FileEncodingTests : IAsyncLifetime
         async Task<string> RunProcessAsync(string command, string input)
         {
             await File.WriteAllTextAsync(_file + ".in", input);
-            using var run = ProcessRun.Start("bash", ["-c", $"dotnet {TestedProgram.Assembly} {command} < {_file}.in > {_file}"], environment);
+            using var run = ProcessRun.Start(
+                "bash", ["-c", $"dotnet {TestedProgram.Assembly} {command} < {_file}.in > {_file}"], environment);
             Assert.True(await run.ExitCodeAsync() == ExitCode.Done, run.Output);
             File.Delete(_file + ".in");
             return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(await File.ReadAllBytesAsync(_file));
@@ -215,7 +221,8 @@ public sealed class FileEncodingTests : IAsyncLifetime
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        var line = new CommandLine(_desk.Settings, new StandardInput(new MemoryStream(input ?? []), isTerminal: false), TimeProvider.System);
+        var line = new CommandLine(
+            _desk.Settings, new StandardInput(new MemoryStream(input ?? []), isTerminal: false), TimeProvider.System);
         var code = await line.RunAsync(command.Split(' '), output, error);
         return new CommandResult(code, output.ToString(), error.ToString());
     }

@@ -16,7 +16,8 @@ public sealed class FullNameTests
     public void A_name_has_code_points_and_no_control_characters(string text, bool isName) => Assert.Equal(isName, FullName.IsName(text));
 
     [Fact]
-    public void Half_a_code_point_is_none() => Assert.False(FullName.IsName("\ud83d") || FullName.IsName("a\udd11b") || FullName.IsName("\udd11\ud83d"));
+    public void Half_a_code_point_is_none() =>
+        Assert.False(FullName.IsName("\ud83d") || FullName.IsName("a\udd11b") || FullName.IsName("\udd11\ud83d"));
 
     [Theory]
     [InlineData("x", 100)]

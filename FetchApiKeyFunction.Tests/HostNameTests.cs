@@ -122,7 +122,8 @@ public sealed class HostNameTests(Organisation organisation) : IClassFixture<Org
         var own = new Organisation();
         await own.InitializeAsync();
         await new RealmStore(own.Tables, TimeSpan.Zero, TimeProvider.System)
-            .AddAsync(new Realm("www", "From before", "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email), CancellationToken.None);
+            .AddAsync(
+                new Realm("www", "From before", "", "", PublicUrl: null, IsActive: true, PasswordBackends.Email), CancellationToken.None);
 
         var settings = await own.Server.SendAsync(HttpMethod.Get, "/api/v1/server_settings", null, "www.zulip.example.com");
 
@@ -149,7 +150,8 @@ public sealed class HostNameTests(Organisation organisation) : IClassFixture<Org
     [Fact]
     public async Task A_form_is_sent_to_its_own_path_whatever_was_asked()
     {
-        var response = await RawAsync(organisation.Server, "GET //api/v1/api_key?x=//evil.example HTTP/1.1\r\nHost: zulip.example.com\r\nConnection: close\r\n\r\n");
+        var response = await RawAsync(
+            organisation.Server, "GET //api/v1/api_key?x=//evil.example HTTP/1.1\r\nHost: zulip.example.com\r\nConnection: close\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 200 ", response, StringComparison.Ordinal);
         Assert.Contains("action=\"/api/v1/api_key\"", response, StringComparison.Ordinal);

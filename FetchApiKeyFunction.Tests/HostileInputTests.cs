@@ -65,7 +65,8 @@ public sealed class HostileInputTests(Organisation organisation) : IClassFixture
         for (var value = 0x80; value <= 0xFF; value++)
         {
             yield return ("a byte that no UTF-8 begins with, in the name", $"username=iago%{value:X2}@zulip.com&password=abcd1234", 400);
-            yield return ("a byte that no UTF-8 begins with, in the password", $"username=iago@zulip.com&password=abcd1234%{value:X2}", 401);
+            yield return (
+                "a byte that no UTF-8 begins with, in the password", $"username=iago@zulip.com&password=abcd1234%{value:X2}", 401);
         }
 
         for (var value = 0; value < 0x20; value++)
@@ -96,12 +97,15 @@ public sealed class HostileInputTests(Organisation organisation) : IClassFixture
 
         foreach (var look in "\u0131\u0456\u00ED\u1D09\u2170\uFF49\u0269\u03B9\u13A5\u2139\u2148\u24BE\u24D8\u0399\u0406\u04C0\u2110\u2111\u2160\u217C\u2223\u05C0\u05D5\u0627\u06F1\u07CA\u0196\u01C0\u2C92\uA4F2")
         {
-            yield return ("a look-alike of the name's first letter", $"username={Uri.EscapeDataString($"{look}ago@zulip.com")}&password=abcd1234", 400);
+            yield return (
+                "a look-alike of the name's first letter", $"username={Uri.EscapeDataString($"{look}ago@zulip.com")}&password=abcd1234",
+                400);
         }
 
         foreach (var blank in "\u00A0\u00AD\u034F\u061C\u115F\u1160\u17B4\u180E\u2000\u2003\u2009\u200B\u200C\u200D\u200E\u200F\u2028\u2029\u202A\u202E\u202F\u205F\u2060\u2061\u2066\u2069\u3000\u3164\uFE00\uFE0F\uFEFF\uFFA0")
         {
-            yield return ("an invisible character in the name", $"username={Uri.EscapeDataString($"ia{blank}go@zulip.com")}&password=abcd1234", 400);
+            yield return (
+                "an invisible character in the name", $"username={Uri.EscapeDataString($"ia{blank}go@zulip.com")}&password=abcd1234", 400);
         }
     }
 
@@ -232,7 +236,8 @@ public sealed class HostileInputTests(Organisation organisation) : IClassFixture
     [InlineData("Content-Length: 1e3\r\n\r\n")]
     public async Task No_smuggling_form_is_a_login_or_a_server_error(string rest)
     {
-        var answer = await organisation.Server.SendRawAsync(Head + "Connection: close\r\n" + rest + $"GET /api/v1/server_settings HTTP/1.1\r\nHost: {RootHost}\r\n\r\n");
+        var answer = await organisation.Server.SendRawAsync(
+            Head + "Connection: close\r\n" + rest + $"GET /api/v1/server_settings HTTP/1.1\r\nHost: {RootHost}\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 4", answer, StringComparison.Ordinal);
         Assert.DoesNotContain("zulip_version", answer, StringComparison.Ordinal);
@@ -252,12 +257,14 @@ public sealed class HostileInputTests(Organisation organisation) : IClassFixture
         var encoded = Uri.EscapeDataString(canary);
         await organisation.Server.SendAsync(HttpMethod.Post, $"/api/v1/fetch_api_key?username=iago@zulip.com&password={encoded}");
         await organisation.Server.SendAsync(HttpMethod.Post, $"/api/v1/{encoded}?{encoded}");
-        await organisation.Server.SendAsync(HttpMethod.Get, $"/api/v1/server_settings?{encoded}", headers: ("Authorization", $"Basic {encoded}"));
+        await organisation.Server.SendAsync(
+            HttpMethod.Get, $"/api/v1/server_settings?{encoded}", headers: ("Authorization", $"Basic {encoded}"));
         await organisation.Server.LogInAsync("bomb@zulip.com", canary);
         await organisation.Server.LogInAsync("broken@zulip.com", canary);
         await organisation.Server.LogInAsync("weak@zulip.com", canary);
         await organisation.Server.LogInAsync("iago@zulip.com", Organisation.RightPassword);
-        await organisation.Server.SendRawAsync($"POST /api/v1/fetch_api_key?{encoded} HTTP/1.1\r\nHost: {encoded}\r\nConnection: close\r\n\r\n");
+        await organisation.Server.SendRawAsync(
+            $"POST /api/v1/fetch_api_key?{encoded} HTTP/1.1\r\nHost: {encoded}\r\nConnection: close\r\n\r\n");
 
         Assert.DoesNotContain(organisation.Server.Log, line => forms.Any(form => line.Contains(form, StringComparison.OrdinalIgnoreCase)));
         Assert.DoesNotContain(organisation.Server.Log, line => line.Contains("A request failed", StringComparison.Ordinal));

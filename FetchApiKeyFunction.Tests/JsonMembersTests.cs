@@ -15,13 +15,17 @@ public sealed class JsonMembersTests
 
         Assert.Equal(["text", "number", "real", "far", "yes", "no", "none", "list", "nested"], json.Names);
         Assert.Equal("a😀", json.Text("text"));
-        Assert.Equal((7, 7.0, (bool?)null, (string?)null), (json.Number("number"), json.Real("number"), json.Flag("number"), json.Text("number")));
+        Assert.Equal(
+            (7, 7.0, (bool?)null, (string?)null), (json.Number("number"), json.Real("number"), json.Flag("number"), json.Text("number")));
         Assert.Equal((null, 1.5), (json.Number("real"), json.Real("real")));
         Assert.Equal((null, double.PositiveInfinity), (json.Number("far"), json.Real("far")));
         Assert.Equal((true, false, null), (json.Flag("yes"), json.Flag("no"), json.Flag("none")));
-        Assert.Equal((false, true, true, false), (json.IsEmpty("text"), json.IsEmpty("none"), json.IsEmpty("list"), json.IsEmpty("nested")));
+        Assert.Equal(
+            (false, true, true, false), (json.IsEmpty("text"), json.IsEmpty("none"), json.IsEmpty("list"), json.IsEmpty("nested")));
         Assert.Equal(1, json.Members("nested")!.Number("a"));
-        Assert.Equal((false, null, null, null, JsonValueKind.Undefined), (json.Has("other"), json.Text("other"), json.Number("other"), json.Members("other"), json.Kind("other")));
+        Assert.Equal(
+            (false, null, null, null, JsonValueKind.Undefined),
+            (json.Has("other"), json.Text("other"), json.Number("other"), json.Members("other"), json.Kind("other")));
     }
 
     [Theory]

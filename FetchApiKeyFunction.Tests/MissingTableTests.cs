@@ -147,7 +147,8 @@ public sealed class MissingTableTests
         var account = new Account("", 1, "a@b.com", "!", "key", true, Account.Member, DateTimeOffset.UnixEpoch);
         var realm = new Realm("", "x", "", "", null, true, PasswordBackends.Email);
         var audit = new AuditTable(tables);
-        var row = audit.ToRow(new SecurityEvent(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", "", 1, "a", "c", "", ""));
+        var row = audit.ToRow(
+            new SecurityEvent(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", "", 1, "a", "c", "", ""));
 
         foreach (var act in new Func<Task>[]
         {

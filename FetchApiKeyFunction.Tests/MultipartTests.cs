@@ -54,7 +54,9 @@ public sealed class MultipartTests(Organisation organisation) : IClassFixture<Or
     [InlineData("Content-Disposition: form-data", "abcd1234", 400, "E2")]
     [InlineData("no header at all", "abcd1234", 400, "E2")]
     public async Task A_part_is_read_as_a_Zulip_server_reads_it(string headers, string value, int status, string golden) =>
-        Assert.Equal((status, Golden(golden)), await SendAsync("multipart/form-data; boundary=b", $"{Name}--b\r\n{headers}\r\n\r\n{value}\r\n{End}"));
+        Assert.Equal(
+            (status, Golden(golden)),
+            await SendAsync("multipart/form-data; boundary=b", $"{Name}--b\r\n{headers}\r\n\r\n{value}\r\n{End}"));
 
     [Theory]
     [InlineData("a preamble\r\n", "an epilogue\r\n--b\r\n")]

@@ -36,7 +36,8 @@ public sealed class OpenTelemetryVariablesTests
     [InlineData("OTEL_BLRP_SCHEDULE_DELAY", "soon")]
     public void What_cannot_be_used_is_named_with_the_others_and_not_quoted(string name, string value)
     {
-        var fault = Assert.Throws<InvalidSettingsException>(() => Read((name, value), ("TablePrefix", "1x"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")));
+        var fault = Assert.Throws<InvalidSettingsException>(
+            () => Read((name, value), ("TablePrefix", "1x"), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")));
 
         Assert.Equal(2, fault.Faults.Count);
         Assert.Contains(fault.Faults, line => line.StartsWith($"{name}: must be", StringComparison.Ordinal));
@@ -57,7 +58,8 @@ public sealed class OpenTelemetryVariablesTests
     public async Task What_is_accepted_starts(string name, string value)
     {
         var tables = await SharedAzurite.NewTablesAsync();
-        await using var server = await TestServer.StartAsync(tables, Read((name, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")));
+        await using var server = await TestServer.StartAsync(
+            tables, Read((name, value), ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")));
 
         Assert.NotNull(server.Part<TracerProvider>());
         Assert.NotNull(server.Part<MeterProvider>());

@@ -46,7 +46,8 @@ internal sealed class OperatorDesk
         })
         .Build();
 
-    public static async Task<CommandResult> RunAsync(string command, string? input, IConfiguration environment, TimeProvider? time = null, TestedProgram? program = null)
+    public static async Task<CommandResult> RunAsync(
+        string command, string? input, IConfiguration environment, TimeProvider? time = null, TestedProgram? program = null)
     {
         if (program is not null || (TestedProgram.Other is not null && time is null))
         {
@@ -57,7 +58,9 @@ internal sealed class OperatorDesk
 
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        var line = new CommandLine(environment, new StandardInput(new MemoryStream(Encoding.UTF8.GetBytes(input ?? "")), isTerminal: false), time ?? TimeProvider.System);
+        var line = new CommandLine(
+            environment, new StandardInput(new MemoryStream(Encoding.UTF8.GetBytes(input ?? "")), isTerminal: false),
+            time ?? TimeProvider.System);
         var code = await line.RunAsync(command.Split(' '), output, error);
         return new CommandResult(code, output.ToString(), error.ToString());
     }

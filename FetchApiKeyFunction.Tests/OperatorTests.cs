@@ -98,7 +98,9 @@ public sealed class OperatorTests : IAsyncLifetime
 
         Assert.Equal(ExitCode.Done, added.Code);
         var row = JsonDocument.Parse(shown.Output).RootElement;
-        Assert.Equal(("Ann@B.com", 1, "administrator"), (row.GetProperty("email").GetString(), row.GetProperty("user_id").GetInt32(), row.GetProperty("role").GetString()));
+        Assert.Equal(
+            ("Ann@B.com", 1, "administrator"),
+            (row.GetProperty("email").GetString(), row.GetProperty("user_id").GetInt32(), row.GetProperty("role").GetString()));
         Assert.Equal("argon2id, 64 KiB, 1 passes, 1 lanes", row.GetProperty("password").GetString());
         Assert.Equal(200, answer.Status);
         var key = JsonDocument.Parse(answer.Body).RootElement.GetProperty("api_key").GetString()!;
@@ -164,7 +166,9 @@ public sealed class OperatorTests : IAsyncLifetime
         var own = await RunAsync("users set-password desdemona@venice.example", "Venice.Desdemona");
         var strong = await RunAsync("users set-password desdemona@venice.example", "another " + Strong);
 
-        Assert.Equal((ExitCode.Refused, "Too easy to guess: it is made of the account's own e-mail address, which others know.\n"), (own.Code, own.Error));
+        Assert.Equal(
+            (ExitCode.Refused, "Too easy to guess: it is made of the account's own e-mail address, which others know.\n"),
+            (own.Code, own.Error));
         Assert.Equal(ExitCode.Done, strong.Code);
     }
 
@@ -297,7 +301,8 @@ public sealed class OperatorTests : IAsyncLifetime
         Assert.Equal("""{"rotated":0,"unchanged":12,"failed":0}""" + "\n", again.Output);
         Assert.All(await logins, status => Assert.Equal(200, status));
         Assert.NotEmpty(name + value);
-        var onlyNew = new ConfigurationBuilder().AddConfiguration(both).AddInMemoryCollection([new(name.Replace("__", ":", StringComparison.Ordinal), "")]).Build();
+        var onlyNew = new ConfigurationBuilder().AddConfiguration(both).AddInMemoryCollection(
+            [new(name.Replace("__", ":", StringComparison.Ordinal), "")]).Build();
         Assert.Equal(ExitCode.BadSettings, (await RunAsync("users list", environment: onlyNew)).Code);
     }
 
@@ -395,7 +400,8 @@ public sealed class OperatorTests : IAsyncLifetime
         Assert.DoesNotContain("AccountKey", result.Error, StringComparison.Ordinal);
     }
 
-    private static IConfigurationRoot Environment(string connectionString, string prefix) => OperatorDesk.Environment(connectionString, prefix);
+    private static IConfigurationRoot Environment(string connectionString, string prefix) =>
+        OperatorDesk.Environment(connectionString, prefix);
 
     private Task<CommandResult> RunAsync(string command, string? input = null, IConfiguration? environment = null) =>
         OperatorDesk.RunAsync(command, input, environment ?? _environment);

@@ -29,7 +29,8 @@ public sealed class Organisation : IAsyncLifetime
         Tables = AccountTables.Open(storage);
         await Tables.CreateAsync(CancellationToken.None);
         Accounts = new AccountStore(Tables);
-        await AddRealmAsync(new Realm("", "Zulip & Söhne", "<p>The coolest place in the universe.</p>", "/icon.png", null, true, PasswordBackends.Email));
+        await AddRealmAsync(
+            new Realm("", "Zulip & Söhne", "<p>The coolest place in the universe.</p>", "/icon.png", null, true, PasswordBackends.Email));
         await AddRealmAsync(new Realm("acme", "Acme", "", "", "https://chat.example.org", true, PasswordBackends.Email));
         await AddRealmAsync(new Realm("closed", "Closed", "", "", null, false, PasswordBackends.Email));
         await AddRealmAsync(new Realm("nopasswords", "No passwords", "", "", null, true, PasswordBackends.None));

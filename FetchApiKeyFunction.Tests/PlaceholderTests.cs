@@ -80,7 +80,9 @@ public sealed class PlaceholderTests
     {
         var faults = FaultsOf([.. Secrets.Select(secret => (secret, "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)")), ("Argon2:passes", "0")]);
 
-        Assert.Equal([.. Secrets.Select(Variable).Append("Argon2__passes").Order(StringComparer.Ordinal)], faults.Select(fault => fault.Split(':')[0]).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [.. Secrets.Select(Variable).Append("Argon2__passes").Order(StringComparer.Ordinal)],
+            faults.Select(fault => fault.Split(':')[0]).Order(StringComparer.Ordinal));
     }
 
     [Theory]
@@ -89,7 +91,10 @@ public sealed class PlaceholderTests
     [InlineData("Ldap:corp:userSearchFilter")]
     [InlineData("Jwt:portal:audience")]
     public void An_unresolved_reference_is_no_value_of_any_other_setting_either(string name) =>
-        Assert.StartsWith($"{Variable(name)}: is a reference", Assert.Single(FaultsOf((name, "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)"))), StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{Variable(name)}: is a reference",
+            Assert.Single(FaultsOf((name, "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/s)"))),
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("Ldap:corp:bindPassword", "100%")]

@@ -33,7 +33,8 @@ public sealed class PrintedTests
     }
 
     [Fact]
-    public void Half_a_pair_is_shown_and_a_whole_one_kept() => Assert.Equal("😀\\ude00\\ud83d", PrintableWriter.Escape("\ud83d\ude00\ude00\ud83d"));
+    public void Half_a_pair_is_shown_and_a_whole_one_kept() =>
+        Assert.Equal("😀\\ude00\\ud83d", PrintableWriter.Escape("\ud83d\ude00\ude00\ud83d"));
 
     [Fact]
     public async Task Every_way_to_write_is_the_same_way()
@@ -56,7 +57,8 @@ public sealed class PrintedTests
         await writer.FlushAsync();
 
         const string shown = "\\u001b";
-        Assert.Equal($"{shown}{shown}\n\r\n\\u000d{shown}{shown}{shown}{shown}{shown}\n{shown}\n{shown}{shown}{shown}\n\n", output.ToString());
+        Assert.Equal(
+            $"{shown}{shown}\n\r\n\\u000d{shown}{shown}{shown}{shown}{shown}\n{shown}\n{shown}{shown}{shown}\n\n", output.ToString());
     }
 
     [Fact]
@@ -92,7 +94,8 @@ public sealed class PrintedTests
         Assert.Single(listed.Split('\n')[..3].Select(line => line.LastIndexOf("  ", StringComparison.Ordinal)).Distinct());
         Assert.Contains("Evil\\u001b]0;owned\\u0007\\u001b[2J\\u000aline 7: imported", listed, StringComparison.Ordinal);
         // What JSON's own encoder escapes has capital digits.
-        Assert.Contains("\"full_name\":\"\\u009b2J\\u202e\"", (await desk.RunAsync("users export -")).Output, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains(
+            "\"full_name\":\"\\u009b2J\\u202e\"", (await desk.RunAsync("users export -")).Output, StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]

@@ -168,7 +168,9 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
         var result = await ProbeAsync(front);
 
         Assert.Equal(ExitCode.Done, result.Code);
-        Assert.EndsWith("also sent: Server, Strict-Transport-Security", result.Rows.Single(row => row.Check == "headers").Seen, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "also sent: Server, Strict-Transport-Security", result.Rows.Single(row => row.Check == "headers").Seen,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -194,7 +196,9 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
     [Fact]
     public async Task A_key_in_a_spoilt_answer_to_the_login_is_not_shown()
     {
-        await using var front = await FrontEnd.StartAsync(_endpoint.Origin, answer => answer.Body = answer.Body.Replace(",\"user_id\":5", ",\"user_id\":\"5\"", StringComparison.Ordinal));
+        await using var front = await FrontEnd.StartAsync(
+            _endpoint.Origin,
+            answer => answer.Body = answer.Body.Replace(",\"user_id\":5", ",\"user_id\":\"5\"", StringComparison.Ordinal));
 
         var result = await ProbeAsync(front.Origin, "--username iago@zulip.com", "abcd1234");
 
@@ -255,7 +259,10 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
 
     [Fact]
     public async Task The_help_says_what_it_costs() =>
-        Assert.Contains("one failed attempt", string.Join(' ', (await RunAsync("probe --help", "")).Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Contains(
+            "one failed attempt",
+            string.Join(' ', (await RunAsync("probe --help", "")).Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)),
+            StringComparison.Ordinal);
 
     /// <returns>Whether the fault is one of this answer.</returns>
     private static bool Spoil(string fault, PassingAnswer answer)
@@ -338,14 +345,16 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
         var names = new SubjectAlternativeNameBuilder();
         names.AddIpAddress(System.Net.IPAddress.Loopback);
         request.CertificateExtensions.Add(names.Build());
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
+        request.CertificateExtensions.Add(
+            new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, 0, critical: true));
         var now = TimeProvider.System.GetUtcNow();
         return request.CreateSelfSigned(now.AddDays(-1), now.AddDays(days).AddMinutes(5));
     }
 
     private static Task<ProbeRun> ProbeAsync(FrontEnd front) => ProbeAsync(front.Origin);
 
-    private static Task<ProbeRun> ProbeAsync(Uri origin, string options = "", string input = "") => RunAsync($"probe {origin} {options} --json", input);
+    private static Task<ProbeRun> ProbeAsync(Uri origin, string options = "", string input = "") =>
+        RunAsync($"probe {origin} {options} --json", input);
 
     private static async Task<ProbeRun> RunAsync(string command, string input)
     {
@@ -353,7 +362,9 @@ public sealed class ProbeTests(Organisation organisation) : IClassFixture<Organi
         using var error = new StringWriter { NewLine = "\n" };
 
         // No settings at all: the probe needs none.
-        var line = new CommandLine(new ConfigurationBuilder().Build(), new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false), TimeProvider.System);
+        var line = new CommandLine(
+            new ConfigurationBuilder().Build(),
+            new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false), TimeProvider.System);
         var code = await line.RunAsync(command.Split(' ', StringSplitOptions.RemoveEmptyEntries), output, error);
         return new ProbeRun(code, output.ToString(), error.ToString());
     }

@@ -53,8 +53,10 @@ public sealed class RealmIconTests
         Assert.DoesNotContain("acme", (await desk.RunAsync("realms list")).Output, StringComparison.Ordinal);
         Assert.Equal(ExitCode.Done, (await desk.RunAsync("realms set --icon /icon.png")).Code);
 
-        await desk.Tables.Realms.UpsertEntityAsync(new Realm("", "Root", "", "javascript:alert(1)", null, true, PasswordBackends.Email).ToRow());
+        await desk.Tables.Realms.UpsertEntityAsync(
+            new Realm("", "Root", "", "javascript:alert(1)", null, true, PasswordBackends.Email).ToRow());
         await using var server = await TestServer.StartAsync(desk.Tables);
-        Assert.Contains("\"realm_icon\":\"\"", (await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"realm_icon\":\"\"", (await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
     }
 }

@@ -98,7 +98,8 @@ public sealed class RecordedFirstTests(Organisation organisation) : IClassFixtur
 
     [Theory]
     [MemberData(nameof(Regenerations))]
-    public async Task A_new_key_is_on_record_and_who_asked_for_it_gets_it(string failing, StorageFault fault, int status, bool isRecorded, bool isChanged)
+    public async Task A_new_key_is_on_record_and_who_asked_for_it_gets_it(
+        string failing, StorageFault fault, int status, bool isRecorded, bool isChanged)
     {
         await using var script = await StorageScript.StartAsync(organisation);
         var account = await organisation.NewAccountAsync();
@@ -133,7 +134,8 @@ public sealed class RecordedFirstTests(Organisation organisation) : IClassFixtur
     [InlineData("batch", StorageFault.Unavailable, 503, false, false)]
     [InlineData("accounts", StorageFault.Unavailable, 503, true, false)]
     [InlineData("accounts", StorageFault.LostAcknowledgement, 200, true, true)]
-    public async Task An_account_that_a_directorys_login_makes_is_on_record(string failing, StorageFault fault, int status, bool isRecorded, bool isMade)
+    public async Task An_account_that_a_directorys_login_makes_is_on_record(
+        string failing, StorageFault fault, int status, bool isRecorded, bool isMade)
     {
         var own = new Organisation();
         await own.InitializeAsync();
@@ -148,7 +150,8 @@ public sealed class RecordedFirstTests(Organisation organisation) : IClassFixtur
             script.Stop();
 
             Assert.Equal(status, answer.Status);
-            Assert.Equal(isRecorded ? ["logged_in"] : [], await OutcomesAsync("hamlet@example.com", SecurityEventKind.AccountCreated, own: own));
+            Assert.Equal(
+                isRecorded ? ["logged_in"] : [], await OutcomesAsync("hamlet@example.com", SecurityEventKind.AccountCreated, own: own));
             var (account, _) = await own.Accounts.FindAsync("", EmailAddress.TryParse("hamlet@example.com")!, CancellationToken.None);
             Assert.Equal(isMade, account is not null);
         }
@@ -173,7 +176,8 @@ public sealed class RecordedFirstTests(Organisation organisation) : IClassFixtur
         Assert.Equal(code, result.Code);
         Assert.Equal(!isMade, result.Error.Contains("Whether the command was carried out is not known", StringComparison.Ordinal));
         Assert.Equal(["users add"], await OutcomesAsync(email, SecurityEventKind.OperatorAct));
-        Assert.Equal(isMade, (await organisation.Accounts.FindAsync("", EmailAddress.TryParse(email)!, CancellationToken.None)).Account is not null);
+        Assert.Equal(
+            isMade, (await organisation.Accounts.FindAsync("", EmailAddress.TryParse(email)!, CancellationToken.None)).Account is not null);
     }
 
     [Theory]
@@ -208,5 +212,6 @@ public sealed class RecordedFirstTests(Organisation organisation) : IClassFixtur
         HttpMethod.Post, "/api/v1/users/me/api_key/regenerate",
         headers: ("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{email}:{key}"))));
 
-    private Task<List<string>> OutcomesAsync(string email, string kind, int count = 0, Organisation? own = null) => (own ?? organisation).OutcomesAsync(email, kind, count);
+    private Task<List<string>> OutcomesAsync(string email, string kind, int count = 0, Organisation? own = null) =>
+        (own ?? organisation).OutcomesAsync(email, kind, count);
 }

@@ -36,7 +36,9 @@ public sealed class SealRotationTests : IAsyncLifetime
         var again = await _desk.RunAsync("keys rotate --json");
         var after = await server.LogInAsync("u1@b.com", "abcd1234");
 
-        Assert.Contains("3 are sealed with another key than ApiKeys__writeWith, or in the form of an earlier release", outdated.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            "3 are sealed with another key than ApiKeys__writeWith, or in the form of an earlier release", outdated.Output,
+            StringComparison.Ordinal);
         Assert.Equal((ExitCode.Done, """{"rotated":3,"unchanged":0,"failed":0}""" + "\n"), (rotated.Code, rotated.Output));
         Assert.Equal("""{"rotated":0,"unchanged":3,"failed":0}""" + "\n", again.Output);
         Assert.Contains(KeyOf(1), before.Body, StringComparison.Ordinal);
@@ -44,9 +46,12 @@ public sealed class SealRotationTests : IAsyncLifetime
 
         // Put back from an old dump, into the row that it is of.
         await SetAsync("u1@b.com", ("ApiKey", EarlierSeal.Of("", 1, KeyOf(1))));
-        Assert.Equal((401, TestServer.Golden("E5")), await server.LogInAsync("u1@b.com", "abcd1234") is var answer ? (answer.Status, answer.Body) : default);
+        Assert.Equal(
+            (401, TestServer.Golden("E5")),
+            await server.LogInAsync("u1@b.com", "abcd1234") is var answer ? (answer.Status, answer.Body) : default);
         var refused = await _desk.RunAsync("keys rotate");
-        Assert.Equal((ExitCode.Refused, "user 1 of realm '': its API key cannot be opened and was left alone\n"), (refused.Code, refused.Error));
+        Assert.Equal(
+            (ExitCode.Refused, "user 1 of realm '': its API key cannot be opened and was left alone\n"), (refused.Code, refused.Error));
     }
 
     [Fact]
@@ -93,9 +98,11 @@ public sealed class SealRotationTests : IAsyncLifetime
 
     private static string KeyOf(int userId) => new((char)('a' + userId), 32);
 
-    private async Task<bool> IsMarkedAsync() => (await _desk.Tables.Realms.GetEntityIfExistsAsync<TableEntity>(SealMarker.Partition, "v2")).HasValue;
+    private async Task<bool> IsMarkedAsync() =>
+        (await _desk.Tables.Realms.GetEntityIfExistsAsync<TableEntity>(SealMarker.Partition, "v2")).HasValue;
 
-    private async Task AddAsync(int userId, string emailText, string apiKey) => Assert.Equal(Addition.Added, await new AccountStore(_desk.Tables).AddAsync(
+    private async Task AddAsync(int userId, string emailText, string apiKey) =>
+        Assert.Equal(Addition.Added, await new AccountStore(_desk.Tables).AddAsync(
         new Account("", userId, emailText, "!", EarlierSeal.Of("", userId, apiKey), true, Account.Member, DateTimeOffset.UnixEpoch),
         EmailAddress.TryParse(emailText)!, CancellationToken.None));
 

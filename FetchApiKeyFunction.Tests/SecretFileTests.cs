@@ -30,10 +30,12 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
         var (proxy, connection) = await FaultProxy.StartAsync();
         await using var _ = proxy;
         // The last of what is asked for does not come: the accounts of the second realm, the rows of the last table.
-        proxy.Meets = request => request.Path.Value!.Contains(command == "users export" ? "accounts()" : "userids()", StringComparison.Ordinal)
+        proxy.Meets = request => request.Path.Value!.Contains(
+            command == "users export" ? "accounts()" : "userids()", StringComparison.Ordinal)
             && (command != "users export" || request.QueryString.Value!.Contains("zzz", StringComparison.Ordinal));
         proxy.Fault = StorageFault.Delay;
-        using var run = ProcessRun.Start("env", ["--default-signal", "dotnet", TestedProgram.Assembly, .. command.Split(' '), File1], Variables(connection));
+        using var run = ProcessRun.Start(
+            "env", ["--default-signal", "dotnet", TestedProgram.Assembly, .. command.Split(' '), File1], Variables(connection));
         await UntilAsync(() => Directory.EnumerateFiles(_folder).Any(file => new FileInfo(file).Length > 0), run);
 
         Assert.Equal(OwnersAlone, File.GetUnixFileMode(Directory.EnumerateFiles(_folder).Single()));
@@ -72,10 +74,12 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
     {
         // The runtime keeps its code in a file of memory otherwise, which the limit would be on too.
         var environment = new Dictionary<string, string>(_desk.Variables) { ["DOTNET_EnableWriteXorExecute"] = "0" };
-        using var run = ProcessRun.Start("bash", ["-c", $"ulimit -f 100; exec dotnet {TestedProgram.Assembly} {command} {File1}"], environment);
+        using var run = ProcessRun.Start(
+            "bash", ["-c", $"ulimit -f 100; exec dotnet {TestedProgram.Assembly} {command} {File1}"], environment);
 
         Assert.True(await run.ExitCodeAsync() == ExitCode.Refused, run.Output);
-        Assert.Contains($"{File1} was not written; nothing is left of it.\n{File1} cannot be written: ", run.Error, StringComparison.Ordinal);
+        Assert.Contains(
+            $"{File1} was not written; nothing is left of it.\n{File1} cannot be written: ", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Account storage", run.Error, StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
     }
@@ -136,7 +140,10 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
     public async Task A_device_or_a_pipe_keeps_its_mode()
     {
         var before = File.GetUnixFileMode("/dev/null");
-        using var run = ProcessRun.Start("bash", ["-c", $"dotnet {TestedProgram.Assembly} users export > /dev/null && dotnet {TestedProgram.Assembly} users export | head -c 5"], _desk.Variables);
+        using var run = ProcessRun.Start(
+            "bash",
+            ["-c", $"dotnet {TestedProgram.Assembly} users export > /dev/null && dotnet {TestedProgram.Assembly} users export | head -c 5"],
+            _desk.Variables);
         await run.ExitCodeAsync();
 
         Assert.Equal(before, File.GetUnixFileMode("/dev/null"));

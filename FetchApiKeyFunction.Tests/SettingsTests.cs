@@ -21,7 +21,9 @@ public sealed class SettingsTests
         Assert.Equal(new Argon2Cost(102400, 2, 8), settings.Hashing.Cost);
         Assert.Equal("Settings", $"{settings}");
         Assert.Equal(TimeSpan.FromSeconds(30), settings.RealmMaxAge);
-        Assert.Equal(new GateLimits { MemoryBytes = 0, Slots = 0, LaneThreads = 0, QueueLength = 256, MaxWait = TimeSpan.FromSeconds(5) }, settings.Hashing.Gate);
+        Assert.Equal(
+            new GateLimits { MemoryBytes = 0, Slots = 0, LaneThreads = 0, QueueLength = 256, MaxWait = TimeSpan.FromSeconds(5) },
+            settings.Hashing.Gate);
         Assert.False(settings.Hashing.UseKonscious);
         Assert.Equal(
             new AttemptSettings { PerAccount = 5, Window = TimeSpan.FromMinutes(30), PerAccountDaily = 50, PerAddress = 100, PerSharedAddress = 1000 },
@@ -56,7 +58,8 @@ public sealed class SettingsTests
             ("AccountStorage:credential", "managedidentity"), ("ExternalHost", "zulip.example.com")).Storage;
 
         Assert.Null(storage.ConnectionString);
-        Assert.Equal(("https://example.table.core.windows.net/", "id"), (storage.TableServiceUri?.AbsoluteUri, storage.ManagedIdentityClientId));
+        Assert.Equal(
+            ("https://example.table.core.windows.net/", "id"), (storage.TableServiceUri?.AbsoluteUri, storage.ManagedIdentityClientId));
     }
 
     [Theory]
@@ -141,7 +144,9 @@ public sealed class SettingsTests
     [Fact]
     public void Host_names_are_read_in_the_spelling_that_is_compared()
     {
-        var settings = Read(("AccountStorage", Local), ("ExternalHost", "Bücher.example., [::1]"), ("RealmHosts", "Chat.Acme.org. = acme, münchen.example=@"));
+        var settings = Read(
+            ("AccountStorage", Local), ("ExternalHost", "Bücher.example., [::1]"),
+            ("RealmHosts", "Chat.Acme.org. = acme, münchen.example=@"));
 
         Assert.Equal(["xn--bcher-kva.example", "[::1]"], settings.ExternalHosts);
         Assert.Equal(new Dictionary<string, string> { ["chat.acme.org"] = "acme", ["xn--mnchen-3ya.example"] = "" }, settings.RealmHosts);
@@ -156,7 +161,8 @@ public sealed class SettingsTests
     [InlineData("https://chat.acme.org=acme")]
     public void A_host_belongs_to_one_realm(string value)
     {
-        var fault = Assert.Throws<InvalidSettingsException>(() => Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("RealmHosts", value)));
+        var fault = Assert.Throws<InvalidSettingsException>(
+            () => Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("RealmHosts", value)));
 
         Assert.StartsWith("RealmHosts:", Assert.Single(fault.Faults), StringComparison.Ordinal);
     }
@@ -194,7 +200,8 @@ public sealed class SettingsTests
     [InlineData("ApiKeys:writeWith", "none", "ApiKeys__writeWith")]
     public void A_key_is_32_bytes_and_one_of_them_writes(string name, string value, string variable)
     {
-        var fault = Assert.Throws<InvalidSettingsException>(() => Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), (name, value)));
+        var fault = Assert.Throws<InvalidSettingsException>(
+            () => Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), (name, value)));
 
         Assert.StartsWith(variable, fault.Faults[0], StringComparison.Ordinal);
     }
@@ -204,7 +211,8 @@ public sealed class SettingsTests
         Assert.StartsWith(
             "ApiKeys__keys__ID",
             Assert.Single(Assert.Throws<InvalidSettingsException>(() => Settings.Read(
-                new ConfigurationBuilder().AddInMemoryCollection([new("AccountStorage", Local), new("ExternalHost", "zulip.example.com")]).Build(),
+                new ConfigurationBuilder().AddInMemoryCollection(
+                    [new("AccountStorage", Local), new("ExternalHost", "zulip.example.com")]).Build(),
                 answersRequests: true)).Faults),
             StringComparison.Ordinal);
 
@@ -232,7 +240,8 @@ public sealed class SettingsTests
     [Fact]
     public void Costs_in_use_are_read_in_the_syntax_of_any_format()
     {
-        var hashing = Read(("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000")).Hashing;
+        var hashing = Read(
+            ("AccountStorage", Local), ("ExternalHost", "zulip.example.com"), ("Hashing:alsoInUse", "19456:2:1, pbkdf2:260000")).Hashing;
 
         Assert.Equal([new Argon2Cost(19456, 2, 1), new Pbkdf2Cost(260_000)], hashing.AlsoInUse);
         Assert.Equal("19456:2:1,pbkdf2:260000", string.Join(',', hashing.AlsoInUse));

@@ -39,8 +39,12 @@ public sealed class StorageFaultTests
     {
         var accounts = new Mock<TableClient>();
         var apiKey = Account.NewApiKey();
-        var account = new Account("", 5, "iago@zulip.com", await OutdatedHashAsync(), TestServer.Cipher.Seal("", EmailAddress.TryParse("iago@zulip.com")!, 5, apiKey), true, Account.Member, DateTimeOffset.UnixEpoch);
-        accounts.Setup(ReadAccount).ReturnsAsync(Response.FromValue(account.ToRow(EmailAddress.TryParse(account.Email)!), Mock.Of<Response>()));
+        var account = new Account(
+            "", 5, "iago@zulip.com", await OutdatedHashAsync(),
+            TestServer.Cipher.Seal("", EmailAddress.TryParse("iago@zulip.com")!, 5, apiKey), true, Account.Member,
+            DateTimeOffset.UnixEpoch);
+        accounts.Setup(ReadAccount).ReturnsAsync(
+            Response.FromValue(account.ToRow(EmailAddress.TryParse(account.Email)!), Mock.Of<Response>()));
         accounts.Setup(WriteAccount).ThrowsAsync(Fault(fault));
 
         await using var server = await TestServer.StartAsync(await TablesAsync(accounts));
@@ -72,10 +76,12 @@ public sealed class StorageFaultTests
     }
 
     private static readonly System.Linq.Expressions.Expression<Func<TableClient, Task<NullableResponse<TableEntity>>>> ReadAccount =
-        table => table.GetEntityIfExistsAsync<TableEntity>(It.IsAny<string>(), It.IsAny<string>(), It.IsAny<IEnumerable<string>>(), It.IsAny<CancellationToken>());
+        table => table.GetEntityIfExistsAsync<TableEntity>(
+            It.IsAny<string>(), It.IsAny<string>(), It.IsAny<IEnumerable<string>>(), It.IsAny<CancellationToken>());
 
     private static readonly System.Linq.Expressions.Expression<Func<TableClient, Task<Response>>> WriteAccount =
-        table => table.UpdateEntityAsync(It.IsAny<TableEntity>(), It.IsAny<ETag>(), It.IsAny<TableUpdateMode>(), It.IsAny<CancellationToken>());
+        table => table.UpdateEntityAsync(
+            It.IsAny<TableEntity>(), It.IsAny<ETag>(), It.IsAny<TableUpdateMode>(), It.IsAny<CancellationToken>());
 
     private static Exception Fault(string name) => name switch
     {
@@ -100,7 +106,8 @@ public sealed class StorageFaultTests
             .Returns(Pages(realm));
         var service = new Mock<TableServiceClient>();
         service.Setup(client => client.QueryAsync(It.IsAny<string>(), It.IsAny<int?>(), It.IsAny<CancellationToken>()))
-            .Returns(Pages(new Azure.Data.Tables.Models.TableItem("realms"), new("accounts"), new("userids"), new("attempts"), new("audit")));
+            .Returns(
+                Pages(new Azure.Data.Tables.Models.TableItem("realms"), new("accounts"), new("userids"), new("attempts"), new("audit")));
         service.Setup(client => client.GetTableClient("realms")).Returns(realms.Object);
         var others = await SharedAzurite.NewTablesAsync();
         service.Setup(client => client.GetTableClient("attempts")).Returns(others.Attempts);

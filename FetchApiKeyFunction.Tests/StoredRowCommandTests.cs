@@ -67,7 +67,8 @@ public sealed class StoredRowCommandTests : IAsyncLifetime
         Assert.Equal("telemetry", rows[^1].GetProperty("check").GetString());
         var failed = Assert.Single(rows, row => row.GetProperty("result").GetString() == "failed");
         Assert.Equal("stored rows", failed.GetProperty("check").GetString());
-        Assert.Contains($"partition '{Damaged}', row '{Damaged}', column {column}: ", failed.GetProperty("seen").GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            $"partition '{Damaged}', row '{Damaged}', column {column}: ", failed.GetProperty("seen").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -103,8 +104,10 @@ public sealed class StoredRowCommandTests : IAsyncLifetime
 
         Assert.Equal((ExitCode.Done, """{"realm":"","user_id":"","email":"damaged@b.com","is_deleted":true}""" + "\n"), (deleted.Code, deleted.Output));
         Assert.Equal(ExitCode.Done, (await _desk.RunAsync("users list")).Code);
-        Assert.StartsWith("User id 2 is taken", (await _desk.RunAsync("users add new@b.com --user-id 2", Strong)).Error, StringComparison.Ordinal);
-        Assert.Contains("\"user_id\":3,", (await _desk.RunAsync("users add damaged@b.com --json", Strong)).Output, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "User id 2 is taken", (await _desk.RunAsync("users add new@b.com --user-id 2", Strong)).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"user_id\":3,", (await _desk.RunAsync("users add damaged@b.com --json", Strong)).Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -133,11 +136,13 @@ public sealed class StoredRowCommandTests : IAsyncLifetime
             })
             {
                 Assert.Equal(ExitCode.Refused, code);
-                Assert.Contains($"table {_desk.Tables.Realms.Name}, partition 'realm', row 'acme.', column Name: ", told, StringComparison.Ordinal);
+                Assert.Contains(
+                    $"table {_desk.Tables.Realms.Name}, partition 'realm', row 'acme.', column Name: ", told, StringComparison.Ordinal);
             }
         }
 
-        Assert.Equal((ExitCode.Done, ""), (await _desk.RunAsync("realms set acme --name Acme")) is var set ? (set.Code, set.Error) : default);
+        Assert.Equal(
+            (ExitCode.Done, ""), (await _desk.RunAsync("realms set acme --name Acme")) is var set ? (set.Code, set.Error) : default);
         Assert.Equal(ExitCode.Done, (await _desk.RunAsync("realms list")).Code);
     }
 
@@ -180,6 +185,7 @@ public sealed class StoredRowCommandTests : IAsyncLifetime
 
         Assert.Equal(ExitCode.Refused, result.Code);
         Assert.Contains("row 'abc', column RowKey: is that of no user id", result.Output, StringComparison.Ordinal);
-        Assert.Contains($"partition '{Damaged}', row '{Damaged}~2', column Failures: is of the type String", result.Output, StringComparison.Ordinal);
+        Assert.Contains(
+            $"partition '{Damaged}', row '{Damaged}~2', column Failures: is of the type String", result.Output, StringComparison.Ordinal);
     }
 }

@@ -173,7 +173,8 @@ public sealed class StoredRowTests(Organisation organisation) : IClassFixture<Or
             Assert.Equal(404, (await Server.SendAsync(HttpMethod.Get, $"/api/v1/password_reset?token={token!.Reveal()}")).Status);
         }
 
-        Assert.Contains(Server.Log, line => line.Contains($"partition '{partition}', row 'reset', column {column} ", StringComparison.Ordinal));
+        Assert.Contains(
+            Server.Log, line => line.Contains($"partition '{partition}', row 'reset', column {column} ", StringComparison.Ordinal));
         Assert.Equal(200, (await Server.LogInAsync(email, Organisation.RightPassword)).Status);
     }
 

@@ -80,7 +80,8 @@ public sealed class TransferTests : IAsyncLifetime
             """;
 
         var faulty = await _desk.RunAsync("users import -", csv);
-        var imported = await _desk.RunAsync("users import - --format csv --json", csv.Replace("\"a,b\"@c.com", "\"\"\"a,b\"\"@c.com\"", StringComparison.Ordinal));
+        var imported = await _desk.RunAsync(
+            "users import - --format csv --json", csv.Replace("\"a,b\"@c.com", "\"\"\"a,b\"\"@c.com\"", StringComparison.Ordinal));
 
         Assert.Equal((ExitCode.Refused, "line 2: has a quotation mark that closes nothing\n1 faulty lines, so nothing was imported. --skip-invalid imports the others.\n"), (faulty.Code, faulty.Error));
         Assert.Equal((ExitCode.Done, """{"imported":2,"unchanged":0,"skipped":0,"failed":0}""" + "\n"), (imported.Code, imported.Output));
@@ -116,7 +117,8 @@ public sealed class TransferTests : IAsyncLifetime
     [InlineData("\ta@b.com\t1\tKEY\t!\tt\t400\t2020-01-01\tA\\tB\n", "full_name: is no text of up to 100 characters")]
     public async Task A_copied_row_that_is_no_account_is_named_by_its_line(string copy, string fault)
     {
-        var result = await _desk.RunAsync("users import -", AccountsCopy.Split('\n')[1] + "\n" + copy.Replace("KEY", new string('k', 32), StringComparison.Ordinal));
+        var result = await _desk.RunAsync(
+            "users import -", AccountsCopy.Split('\n')[1] + "\n" + copy.Replace("KEY", new string('k', 32), StringComparison.Ordinal));
 
         Assert.Equal(ExitCode.Refused, result.Code);
         Assert.StartsWith($"line 2: {fault}", result.Error, StringComparison.Ordinal);
@@ -220,7 +222,8 @@ public sealed class TransferTests : IAsyncLifetime
         Assert.Equal([Addition.Added, Addition.UserIdTaken, Addition.Added, Addition.EmailTaken], first);
         // The same rows again, as after a lost acknowledgement.
         Assert.Equal(first, second);
-        Assert.Equal([1, 2, 3], (await accounts.SomeAsync(10, Unexpected, CancellationToken.None)).Select(account => account.UserId).Order());
+        Assert.Equal(
+            [1, 2, 3], (await accounts.SomeAsync(10, Unexpected, CancellationToken.None)).Select(account => account.UserId).Order());
     }
 
     [Fact]
@@ -283,7 +286,9 @@ public sealed class TransferTests : IAsyncLifetime
 
         Assert.StartsWith("There is a file", refused.Error, StringComparison.Ordinal);
         Assert.Equal("mine", await File.ReadAllTextAsync(File1));
-        Assert.Equal((ExitCode.Refused, "", "user 1 of realm '': its API key cannot be opened, so it was left out\n"), (unopened.Code, unopened.Output, unopened.Error));
+        Assert.Equal(
+            (ExitCode.Refused, "", "user 1 of realm '': its API key cannot be opened, so it was left out\n"),
+            (unopened.Code, unopened.Output, unopened.Error));
     }
 
     [Fact]
@@ -294,13 +299,18 @@ public sealed class TransferTests : IAsyncLifetime
         await _desk.RunAsync($"users import {File1}");
         var key = new string('k', 32);
 
-        Assert.Equal($"[api]\nemail=a@b.com\nkey={key}\nsite=https://zulip.example.com\n", (await _desk.RunAsync("users zuliprc A@b.com")).Output);
-        Assert.Equal($"[api]\nemail=b@b.com\nkey={key}\nsite=https://chat.example.org\n", (await _desk.RunAsync("users zuliprc b@b.com --realm acme")).Output);
+        Assert.Equal(
+            $"[api]\nemail=a@b.com\nkey={key}\nsite=https://zulip.example.com\n", (await _desk.RunAsync("users zuliprc A@b.com")).Output);
+        Assert.Equal(
+            $"[api]\nemail=b@b.com\nkey={key}\nsite=https://chat.example.org\n",
+            (await _desk.RunAsync("users zuliprc b@b.com --realm acme")).Output);
         Assert.Equal(
             $$"""{"email":"a@b.com","key":"{{key}}","site":"http://localhost:7071"}""" + "\n",
             (await _desk.RunAsync("users zuliprc a@b.com --site http://localhost:7071/ --json")).Output);
         Assert.StartsWith("'x' is not an origin", (await _desk.RunAsync("users zuliprc a@b.com --site x")).Error, StringComparison.Ordinal);
-        Assert.Contains("or say it with --site", (await OperatorDesk.RunAsync("users zuliprc a@b.com", null, _desk.With(("ExternalHost", "")))).Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "or say it with --site", (await OperatorDesk.RunAsync("users zuliprc a@b.com", null, _desk.With(("ExternalHost", "")))).Error,
+            StringComparison.Ordinal);
         Assert.Equal(["api_key_disclosed", "api_key_disclosed", "api_key_disclosed"], await KindsOfAsync("users zuliprc"));
     }
 

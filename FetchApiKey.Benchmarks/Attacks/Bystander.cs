@@ -15,9 +15,12 @@ internal static class Bystander
 
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>Logs in again and again until it is stopped, from a thread that does nothing else, with a pause after each answer.</summary>
+    /// <summary>
+    /// Logs in again and again until it is stopped, from a thread that does nothing else, with a pause after each answer.
+    /// </summary>
     public static Task<BystanderLogins> LogInAsync(int port, LoadedAccount account, CancellationToken stop) =>
-        Task.Factory.StartNew(() => LogIn(port, account, stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        Task.Factory.StartNew(
+            () => LogIn(port, account, stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static BystanderLogins LogIn(int port, LoadedAccount account, CancellationToken stop)
     {

@@ -113,17 +113,22 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
         return stacks;
     }
 
-    /// <summary>Builds of the endpoint, NAME=FOLDER each, or where there are none the one beside this program; as what starts them.</summary>
+    /// <summary>
+    /// Builds of the endpoint, NAME=FOLDER each, or where there are none the one beside this program; as what starts them.
+    /// </summary>
     public static IEnumerable<Func<LoadedStore, Task<LoginStack>>> Endpoints(IReadOnlyList<string> published) => published
         .Select(build => build.Split('=', 2))
-        .Select(build => (Func<LoadedStore, Task<LoginStack>>)(store => StartPublishedAsync(store, $"{EndpointName}, {build[0]}", build[1])))
+        .Select(
+            build => (Func<LoadedStore, Task<LoginStack>>)(store => StartPublishedAsync(store, $"{EndpointName}, {build[0]}", build[1])))
         .DefaultIfEmpty(StartEndpointAsync);
 
     /// <summary>As an operator starts it, believing a proxy where clients come from; everything else is the default.</summary>
     public static Task<LoginStack> StartEndpointAsync(LoadedStore store) => StartEndpointAsync(
         store, EndpointName, port => new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "fetch-api-key.dll"), "serve", "--port", $"{port}"]));
 
-    /// <summary>A build of the endpoint that is published already: the worker behind a Functions host in a process of its own, or the program.</summary>
+    /// <summary>
+    /// A build of the endpoint that is published already: the worker behind a Functions host in a process of its own, or the program.
+    /// </summary>
     private static Task<LoginStack> StartPublishedAsync(LoadedStore store, string name, string folder) => StartEndpointAsync(
         store, name, port => File.Exists(Path.Combine(folder, "worker.config.json"))
             ? Verb(store, WorkerServer.Verb, folder, $"{port}")

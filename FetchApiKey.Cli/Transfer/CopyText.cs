@@ -7,8 +7,9 @@ using System.Text.Unicode;
 namespace FetchApiKey.Cli.Transfer;
 
 /// <summary>
-/// A row a line, fields between tabs, \N for NULL, \. alone for the end. In a field \b \f \n \r \t \v stand for control characters,
-/// \nnn (one to three octal digits) and \xhh (one or two hexadecimal digits) for a byte, and a backslash before anything else for that character.
+/// A row a line, fields between tabs, \N for NULL, \. alone for the end. In a field \b \f \n \r \t \v stand for control characters, \nnn
+/// (one to three octal digits) and \xhh (one or two hexadecimal digits) for a byte, and a backslash before anything else for that
+/// character.
 /// </summary>
 public static class CopyText
 {

@@ -4,7 +4,9 @@ using FetchApiKey.Accounts;
 
 namespace FetchApiKey.Cli.Transfer;
 
-/// <summary>Judges the whole file before it writes anything. A realm that is there already, just as the line has it, is left alone.</summary>
+/// <summary>
+/// Judges the whole file before it writes anything. A realm that is there already, just as the line has it, is left alone.
+/// </summary>
 public sealed class RealmImport(RealmStore realms, OperatorActs acts)
 {
     public static RecordFields Fields { get; } = new(

@@ -146,7 +146,8 @@ public sealed class RecordFile : IAsyncDisposable
     private static Reading FromCopy(int number, string line, Dictionary<string, int> columns) => CopyText.Split(line, out var fault) switch
     {
         null => new(number, null, fault),
-        var values when values.Length != columns.Count => new(number, null, $"has {values.Length} columns instead of {columns.Count}: {string.Join(", ", columns.Keys)}"),
+        var values when values.Length != columns.Count => new(
+            number, null, $"has {values.Length} columns instead of {columns.Count}: {string.Join(", ", columns.Keys)}"),
         var values => new(number, new TextRecord(columns, values), null),
     };
 
@@ -229,7 +230,8 @@ public sealed class RecordFile : IAsyncDisposable
         }
     }
 
-    private bool IsKnown(string name) => _fields.Required.Contains(name, StringComparer.Ordinal) || _fields.Optional.Contains(name, StringComparer.Ordinal);
+    private bool IsKnown(string name) =>
+        _fields.Required.Contains(name, StringComparer.Ordinal) || _fields.Optional.Contains(name, StringComparer.Ordinal);
 
     private static Dictionary<string, int> Places(IReadOnlyList<string> names) =>
         names.Select((name, place) => (name, place)).ToDictionary(each => each.name, each => each.place, StringComparer.Ordinal);

@@ -8,8 +8,8 @@ namespace FetchApiKey.Cli.Transfer;
 internal static class RecordStream
 {
     /// <summary>
-    /// What cannot be read twice, such as standard input or a pipe, is first written to a temporary file that nobody else can open, and that
-    /// on Unix has no name any more.
+    /// What cannot be read twice, such as standard input or a pipe, is first written to a temporary file that nobody else can open, and
+    /// that on Unix has no name any more.
     /// </summary>
     /// <exception cref="OperatorException">There is no such file, it cannot be read, or it is UTF-16.</exception>
     public static async Task<Stream> OpenAsync(string path, StandardInput input, CancellationToken cancellation)

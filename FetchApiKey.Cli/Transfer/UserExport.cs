@@ -15,9 +15,12 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <param name="path"><see cref="RecordFile.StandardInput"/>'s sign for <paramref name="output"/>, where the report then is left out.</param>
+    /// <param name="path">
+    /// <see cref="RecordFile.StandardInput"/>'s sign for <paramref name="output"/>, where the report then is left out.
+    /// </param>
     /// <param name="only">The subdomain of one realm; null for all.</param>
-    public async Task<int> RunAsync(string path, string? only, TextWriter output, Report report, TextWriter error, CancellationToken cancellation)
+    public async Task<int> RunAsync(
+        string path, string? only, TextWriter output, Report report, TextWriter error, CancellationToken cancellation)
     {
         var faulty = new FaultyRows(error);
         var subdomains = (await realms.SubdomainsAsync(faulty.Meet, cancellation)).Where(each => only is null || each == only).ToList();

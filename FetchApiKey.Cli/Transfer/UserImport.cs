@@ -188,7 +188,9 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
 
     // ---- Writing ----
 
-    /// <returns>How many came to be there just as the file has them, written late for a run that was killed, and how many could not be added.</returns>
+    /// <returns>
+    /// How many came to be there just as the file has them, written late for a run that was killed, and how many could not be added.
+    /// </returns>
     private async Task<(int Late, int Failed)> WriteAsync(RecordFile file, Judged judged, int fresh, TextWriter error, CancellationToken cancellation)
     {
         var bar = new ProgressBar(error, "writing", fresh);
@@ -338,7 +340,8 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         private void Mark(int entry, Standing standing) => _entries[entry] = _entries[entry] with { Standing = standing };
 
         private static UInt128 KeyOf(Line line) =>
-            BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.ASCII.GetBytes(Account.PartitionOf(line.Account.Subdomain, line.Email))));
+            BinaryPrimitives.ReadUInt128LittleEndian(
+                SHA256.HashData(Encoding.ASCII.GetBytes(Account.PartitionOf(line.Account.Subdomain, line.Email))));
 
         /// <summary>All that a login and a key depend on; the time of creation and the full name need not be in a file.</summary>
         public static ulong ContentOf(Line line) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(

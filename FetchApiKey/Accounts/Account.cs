@@ -9,10 +9,10 @@ using Azure.Data.Tables;
 namespace FetchApiKey.Accounts;
 
 /// <summary>
-/// An account. Row: PartitionKey <see cref="PartitionOf"/>, RowKey the same again; columns Email, PasswordHash, ApiKey
-/// and, where known, FullName (strings), UserId, Role (32-bit integers), IsActive (boolean), Created (date and time). Each account is a partition
-/// of its own: none is hot, and what else belongs to the account can be read and settled together with it. The row's name is not
-/// one that all accounts share, since Azurite looks through every row of a name at each call.
+/// An account. Row: PartitionKey <see cref="PartitionOf"/>, RowKey the same again; columns Email, PasswordHash, ApiKey and, where known,
+/// FullName (strings), UserId, Role (32-bit integers), IsActive (boolean), Created (date and time). Each account is a partition of its
+/// own: none is hot, and what else belongs to the account can be read and settled together with it. The row's name is not one that all
+/// accounts share, since Azurite looks through every row of a name at each call.
 /// </summary>
 /// <param name="Subdomain">Of its realm.</param>
 /// <param name="UserId">1 to <see cref="MaxUserId"/>, unique in the realm.</param>

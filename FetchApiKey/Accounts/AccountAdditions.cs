@@ -26,7 +26,9 @@ public sealed partial class AccountStore
 
     private readonly UserIdClaims _ids = new(tables, claimLifetime ?? ClaimLifetime);
 
-    /// <summary>One more than the highest user id that the realm has given out; where that was the last, one that is free below it.</summary>
+    /// <summary>
+    /// One more than the highest user id that the realm has given out; where that was the last, one that is free below it.
+    /// </summary>
     public Task<int> NextUserIdAsync(string subdomain, CancellationToken cancellation) => _ids.NextAsync(subdomain, cancellation);
 
     /// <summary>User ids whose accounts were deleted; see <see cref="DeleteAsync"/>.</summary>

@@ -47,7 +47,10 @@ public sealed class AccountTables
     /// <summary>PartitionKey: a realm's subdomain and a full stop; RowKey: 2147483647 - user id, so that the highest comes first.</summary>
     public TableClient UserIds { get; }
 
-    /// <summary>PartitionKey: that of an account, or "@" and a digest of a client's address; RowKey: the same again, as <see cref="Account"/> says why.</summary>
+    /// <summary>
+    /// PartitionKey: that of an account, or "@" and a digest of a client's address; RowKey: the same again, as <see cref="Account"/> says
+    /// why.
+    /// </summary>
     public TableClient Attempts { get; }
 
     /// <summary>See <see cref="FetchApiKey.Audit.AuditTable"/>.</summary>

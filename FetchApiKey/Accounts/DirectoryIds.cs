@@ -8,9 +8,8 @@ namespace FetchApiKey.Accounts;
 
 /// <summary>
 /// Two rows of the user ids' table in one partition (the subdomain and ".directory"): one under a digest of the entry's id, with the
-/// account's key in the column
-/// Account; one under the account's key, with the digest in the column Id. They are written together, so that an account has one entry,
-/// and an entry one account.
+/// account's key in the column Account; one under the account's key, with the digest in the column Id. They are written together, so that
+/// an account has one entry, and an entry one account.
 /// </summary>
 public sealed class DirectoryIds(AccountTables tables)
 {

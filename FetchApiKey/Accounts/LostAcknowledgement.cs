@@ -5,8 +5,8 @@ using Azure.Data.Tables;
 namespace FetchApiKey.Accounts;
 
 /// <summary>
-/// A write whose answer is lost may have been carried out, and its repetition is then refused, since the row has changed. What stands in the row
-/// tells: nobody else writes the same hash, the same seal or the same event.
+/// A write whose answer is lost may have been carried out, and its repetition is then refused, since the row has changed. What stands in
+/// the row tells: nobody else writes the same hash, the same seal or the same event.
 /// </summary>
 internal static class LostAcknowledgement
 {
@@ -31,5 +31,6 @@ internal static class LostAcknowledgement
     }
 
     /// <summary>Whether a column has a value, of whatever type the column is.</summary>
-    public static bool Has(this TableEntity row, string column, object value) => row.TryGetValue(column, out var standing) && value.Equals(standing);
+    public static bool Has(this TableEntity row, string column, object value) =>
+        row.TryGetValue(column, out var standing) && value.Equals(standing);
 }

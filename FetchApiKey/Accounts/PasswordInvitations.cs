@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey.Accounts;
 
 /// <summary>
-/// What stands in a link: base64url, without padding, of the SHA-256 that names an account's partition and of 256 random bits. The former makes
-/// finding it a point read; it tells nothing that the link's owner, whose address it is of, did not know. The latter is the secret.
+/// What stands in a link: base64url, without padding, of the SHA-256 that names an account's partition and of 256 random bits. The former
+/// makes finding it a point read; it tells nothing that the link's owner, whose address it is of, did not know. The latter is the secret.
 /// </summary>
 public sealed class InvitationToken
 {
@@ -49,9 +49,9 @@ public sealed class InvitationToken
 }
 
 /// <summary>
-/// Row: PartitionKey that of its account, RowKey "reset", so an account has one at the most; columns SecretDigest, PasswordDigest (strings), Expires
-/// (date and time). It is good for the password that the account had when it was made: a password column that changes by another way ends it,
-/// and so does a login that renews its hash: who can log in needs no link.
+/// Row: PartitionKey that of its account, RowKey "reset", so an account has one at the most; columns SecretDigest, PasswordDigest
+/// (strings), Expires (date and time). It is good for the password that the account had when it was made: a password column that changes
+/// by another way ends it, and so does a login that renews its hash: who can log in needs no link.
 /// </summary>
 /// <param name="PasswordDigest">SHA-256 of the account's password column.</param>
 public sealed record PasswordInvitation(string SecretDigest, string PasswordDigest, DateTimeOffset Expires)
@@ -66,7 +66,8 @@ public sealed record PasswordInvitation(string SecretDigest, string PasswordDige
 
     public bool IsFor(Account account) => PasswordDigest == DigestOf(account);
 
-    public static string DigestOf(Account account) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(account.PasswordHash)));
+    public static string DigestOf(Account account) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(account.PasswordHash)));
 }
 
 /// <param name="log">Null where invitations are only made.</param>
@@ -77,7 +78,8 @@ public sealed class PasswordInvitations(AccountTables tables, ILogger<PasswordIn
     private readonly AccountStore _accounts = new(tables);
 
     /// <summary>Makes an invitation, in the place of an earlier one. Null when there is no such account by now.</summary>
-    public async Task<InvitationToken?> IssueAsync(Account account, EmailAddress email, DateTimeOffset expires, CancellationToken cancellation)
+    public async Task<InvitationToken?> IssueAsync(
+        Account account, EmailAddress email, DateTimeOffset expires, CancellationToken cancellation)
     {
         var token = InvitationToken.New(account.Subdomain, email);
         var row = new TableEntity(Account.PartitionOf(account.Subdomain, email), PasswordInvitation.Row)
@@ -97,7 +99,10 @@ public sealed class PasswordInvitations(AccountTables tables, ILogger<PasswordIn
         return null;
     }
 
-    /// <summary>The invitation and the account that a token names. Two point reads side by side, whatever there is and whatever the token's secret.</summary>
+    /// <summary>
+    /// The invitation and the account that a token names. Two point reads side by side, whatever there is and whatever the token's
+    /// secret.
+    /// </summary>
     public async Task<(PasswordInvitation? Invitation, Account? Account)> FindAsync(string subdomain, InvitationToken token, CancellationToken cancellation)
     {
         var partition = token.PartitionIn(subdomain);
@@ -126,7 +131,8 @@ public sealed class PasswordInvitations(AccountTables tables, ILogger<PasswordIn
         {
             await tables.Accounts.SubmitAsync(
                 [
-                    new TableTransactionAction(TableTransactionActionType.Delete, new TableEntity(partition, PasswordInvitation.Row), invitation.ETag),
+                    new TableTransactionAction(
+                        TableTransactionActionType.Delete, new TableEntity(partition, PasswordInvitation.Row), invitation.ETag),
                     new TableTransactionAction(
                         TableTransactionActionType.UpdateMerge, new TableEntity(partition, partition) { ["PasswordHash"] = hash }, account.ETag),
                 ],

@@ -141,7 +141,8 @@ internal sealed class UserIdClaims(AccountTables tables, TimeSpan lifetime)
     /// late: then the claim is made anew if nobody has taken it over, which also refuses who is about to.
     /// </summary>
     /// <param name="now">When the account was written, by the store's clock.</param>
-    public async Task<bool> IsHeldAsync(Account account, string holder, UserIdClaim claim, DateTimeOffset? now, CancellationToken cancellation)
+    public async Task<bool> IsHeldAsync(
+        Account account, string holder, UserIdClaim claim, DateTimeOffset? now, CancellationToken cancellation)
     {
         // Half of the lifetime leaves room for the clocks of the store's machines.
         if (now - claim.Since < lifetime / 2)

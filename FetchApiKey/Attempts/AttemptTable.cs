@@ -21,8 +21,8 @@ public sealed record StoredAttempts(AttemptRecord Record, ETag? ETag)
 }
 
 /// <summary>
-/// One row a bucket, and none where there is nothing to remember. PartitionKey: the bucket's key; RowKey: the key and
-/// <see cref="Format"/>; column Failures, see <see cref="AttemptRecord"/>. The time is the store's, so that an instance whose clock is wrong
+/// One row a bucket, and none where there is nothing to remember. PartitionKey: the bucket's key; RowKey: the key and <see
+/// cref="Format"/>; column Failures, see <see cref="AttemptRecord"/>. The time is the store's, so that an instance whose clock is wrong
 /// lets nobody in.
 /// </summary>
 public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogger<AttemptTable> log)
@@ -71,8 +71,9 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
     }
 
     /// <summary>
-    /// Writes if what stands there is still what was read, and gives what stands there then; null where another has written meanwhile. Where
-    /// neither is anything to remember, the store is asked by a deletion that cannot match: "not found" says that there is still no row.
+    /// Writes if what stands there is still what was read, and gives what stands there then; null where another has written meanwhile.
+    /// Where neither is anything to remember, the store is asked by a deletion that cannot match: "not found" says that there is still no
+    /// row.
     /// </summary>
     /// <exception cref="RequestFailedException">The store is away, or the table is.</exception>
     public async Task<StoredAttempts?> CommitAsync(

@@ -10,8 +10,8 @@ internal interface IQueuedWork
 }
 
 /// <summary>
-/// Turns go by network first (<see cref="ClientAddress.Network"/>), so that a flood from many addresses of one network has one turn, and then by
-/// address; of one address the first come is first served. Not safe for several threads: its owner locks.
+/// Turns go by network first (<see cref="ClientAddress.Network"/>), so that a flood from many addresses of one network has one turn, and
+/// then by address; of one address the first come is first served. Not safe for several threads: its owner locks.
 /// </summary>
 internal sealed class ClientQueue<TWork>
     where TWork : class, IQueuedWork
@@ -63,8 +63,8 @@ internal sealed class ClientQueue<TWork>
     }
 
     /// <summary>
-    /// Makes room for a client of a network with less work here than the network with most: takes out the last of the busiest address there.
-    /// Null where the newcomer's network is that one, or would be.
+    /// Makes room for a client of a network with less work here than the network with most: takes out the last of the busiest address
+    /// there. Null where the newcomer's network is that one, or would be.
     /// </summary>
     public TWork? Displace(ClientAddress newcomer)
     {

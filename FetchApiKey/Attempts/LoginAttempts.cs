@@ -18,7 +18,9 @@ namespace FetchApiKey.Attempts;
 public sealed class LoginAttempts(
     AttemptTable table, OpenAttempts openAttempts, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
 {
-    /// <summary>What writing a verdict may take beside the deadline of the request: together the ten seconds within which there is an answer.</summary>
+    /// <summary>
+    /// What writing a verdict may take beside the deadline of the request: together the ten seconds within which there is an answer.
+    /// </summary>
     internal static readonly TimeSpan CommitLimit = TimeSpan.FromSeconds(2);
 
     /// <summary>Attempts that read, or have read and wait for their hash. Each makes up to three calls side by side.</summary>
@@ -37,14 +39,17 @@ public sealed class LoginAttempts(
     public static string KeyOf(string subdomain, EmailAddress email) => Account.PartitionOf(subdomain, email);
 
     /// <summary>The key of an address's bucket.</summary>
-    internal static string KeyOf(ClientAddress client) => $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(client.Bucket)))}";
+    internal static string KeyOf(ClientAddress client) =>
+        $"@{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(client.Bucket)))}";
 
     /// <summary>
     /// Lets an attempt go on, or says after which time another may be made. Nothing is written. A bucket that was full a moment ago
     /// refuses without being read.
     /// </summary>
     /// <param name="name">Null for what concerns no name that was typed: then the address alone is limited.</param>
-    /// <param name="beside">Begins what is to be read beside the buckets; called when they are, and not for an attempt that is refused unread.</param>
+    /// <param name="beside">
+    /// Begins what is to be read beside the buckets; called when they are, and not for an attempt that is refused unread.
+    /// </param>
     /// <param name="deadline">Cancelled when there is no time left.</param>
     /// <param name="abandoned">Cancelled when the client goes away.</param>
     /// <exception cref="AttemptsContendedException">Too many attempts are open.</exception>
@@ -84,14 +89,16 @@ public sealed class LoginAttempts(
     }
 
     /// <summary>
-    /// What to make of a fault that ended an attempt before its work had begun. An attempt that the client gave up counts against its address;
-    /// one that waited too long or whose place was needed counts nowhere.
+    /// What to make of a fault that ended an attempt before its work had begun. An attempt that the client gave up counts against its
+    /// address; one that waited too long or whose place was needed counts nowhere.
     /// </summary>
     /// <returns>The fault to throw in its place; null where it is to be thrown as it is.</returns>
     public Task<Exception?> EndedWaitingAsync(LoginAttempt attempt, Exception fault, CancellationToken abandoned) =>
         _abandoned.EndedAsync(attempt, fault, abandoned);
 
-    /// <summary>Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.</summary>
+    /// <summary>
+    /// Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.
+    /// </summary>
     public async Task ForgetAsync(string subdomain, EmailAddress email)
     {
         using var limit = new CancellationTokenSource(CommitLimit, time);

@@ -4,7 +4,9 @@ using FetchApiKey.Accounts;
 
 namespace FetchApiKey.Attempts;
 
-/// <summary>Counts successes: each is an event that is kept for long. In a bucket of the account's own, so that no login is refused for it.</summary>
+/// <summary>
+/// Counts successes: each is an event that is kept for long. In a bucket of the account's own, so that no login is refused for it.
+/// </summary>
 public sealed class RegenerationLimit(AttemptTable table, TimeProvider time)
 {
     /// <summary>New API keys of one account within <see cref="Window"/>.</summary>

@@ -3,8 +3,8 @@
 namespace FetchApiKey.Attempts;
 
 /// <summary>
-/// Networks take turns (<see cref="ClientQueue{TWork}"/>). An attempt holds one from before its first read until its hash begins or its bind
-/// is sent, so that no more is read than is soon hashed: who must be told 503, or goes away, has mostly cost no storage call.
+/// Networks take turns (<see cref="ClientQueue{TWork}"/>). An attempt holds one from before its first read until its hash begins or its
+/// bind is sent, so that no more is read than is soon hashed: who must be told 503, or goes away, has mostly cost no storage call.
 /// </summary>
 /// <param name="atOnce">How many have a turn at once.</param>
 internal sealed class WorkTurns(int atOnce)

@@ -67,13 +67,16 @@ public sealed class AuditTable(AccountTables tables)
         return row;
     }
 
-    /// <summary>Adds rows of one partition, at most <see cref="MaxBatch"/>, all or none. Rows that are there already were added by an earlier try.</summary>
+    /// <summary>
+    /// Adds rows of one partition, at most <see cref="MaxBatch"/>, all or none. Rows that are there already were added by an earlier try.
+    /// </summary>
     /// <exception cref="RequestFailedException">They could not be added.</exception>
     public async Task AppendAsync(IReadOnlyList<TableEntity> rows, CancellationToken cancellation)
     {
         try
         {
-            await tables.Audit.SubmitAsync(rows.Select(row => new TableTransactionAction(TableTransactionActionType.Add, row)), cancellation);
+            await tables.Audit.SubmitAsync(
+                rows.Select(row => new TableTransactionAction(TableTransactionActionType.Add, row)), cancellation);
         }
         catch (RequestFailedException fault) when (fault.ErrorCode == TableErrorCode.EntityAlreadyExists)
         {
@@ -99,12 +102,14 @@ public sealed class AuditTable(AccountTables tables)
     }
 
     /// <summary>The newest events, newest first, no further back than <paramref name="notBefore"/>.</summary>
-    public async Task<IReadOnlyList<SecurityEvent>> TailAsync(int count, DateTimeOffset now, DateTimeOffset notBefore, CancellationToken cancellation)
+    public async Task<IReadOnlyList<SecurityEvent>> TailAsync(
+        int count, DateTimeOffset now, DateTimeOffset notBefore, CancellationToken cancellation)
     {
         var newest = new List<SecurityEvent>();
         for (var day = now.UtcDateTime.Date; newest.Count < count && day >= notBefore.UtcDateTime.Date; day = day.AddDays(-1))
         {
-            var ofShards = await Task.WhenAll(Shards.Select(shard => FirstAsync(Partition(day, shard), count - newest.Count, cancellation)));
+            var ofShards = await Task.WhenAll(
+                Shards.Select(shard => FirstAsync(Partition(day, shard), count - newest.Count, cancellation)));
             newest.AddRange(ofShards.SelectMany(events => events).OrderByDescending(happened => happened.Time).Take(count - newest.Count));
         }
 
@@ -116,7 +121,8 @@ public sealed class AuditTable(AccountTables tables)
     {
         for (var day = query.To.UtcDateTime.Date; day >= query.From.UtcDateTime.Date; day = day.AddDays(-1))
         {
-            var filter = TableClient.CreateQueryFilter($"PartitionKey ge {Day(day) + "."} and PartitionKey lt {Day(day) + "/"} and Time ge {query.From} and Time le {query.To}");
+            var filter = TableClient.CreateQueryFilter(
+                $"PartitionKey ge {Day(day) + "."} and PartitionKey lt {Day(day) + "/"} and Time ge {query.From} and Time le {query.To}");
             foreach (var (column, value) in new (string, string?)[] { ("Kind", query.Kind), ("Outcome", query.Outcome), ("Realm", query.Realm) })
             {
                 filter += value is null ? "" : $" and {column} eq '{value.Replace("'", "''", StringComparison.Ordinal)}'";
@@ -155,7 +161,8 @@ public sealed class AuditTable(AccountTables tables)
         var count = batch.Count;
         try
         {
-            await tables.Audit.SubmitAsync(batch.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, row, ETag.All)), cancellation);
+            await tables.Audit.SubmitAsync(
+                batch.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, row, ETag.All)), cancellation);
         }
         catch (RequestFailedException fault) when (fault.IsGone())
         {

@@ -11,15 +11,17 @@ namespace FetchApiKey.Audit;
 
 /// <summary>
 /// Fails open, and says so: a login neither waits for its event to be written nor fails with it. Each event is logged first, and then
-/// written to the table within <see cref="Gathering"/>, together with what comes meanwhile. While the table is away up to
-/// <see cref="Capacity"/> events wait and are written later; what comes on top of them, and what waits when the process is killed, is in the
+/// written to the table within <see cref="Gathering"/>, together with what comes meanwhile. While the table is away up to <see
+/// cref="Capacity"/> events wait and are written later; what comes on top of them, and what waits when the process is killed, is in the
 /// log alone. The log and the metric fetch_api_key.audit.lost tell of the former.
 /// </summary>
 public sealed class AuditTrail : IDisposable
 {
     public const int Capacity = 10_000;
 
-    /// <summary>One transaction costs the store much less than many; a process that is killed has no more than this in the log alone.</summary>
+    /// <summary>
+    /// One transaction costs the store much less than many; a process that is killed has no more than this in the log alone.
+    /// </summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(200);
 
     private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(1);
@@ -29,7 +31,8 @@ public sealed class AuditTrail : IDisposable
     private readonly AuditTable _table;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
-    private readonly Channel<SecurityEvent> _waiting = Channel.CreateBounded<SecurityEvent>(new BoundedChannelOptions(Capacity) { SingleReader = true });
+    private readonly Channel<SecurityEvent> _waiting = Channel.CreateBounded<SecurityEvent>(
+        new BoundedChannelOptions(Capacity) { SingleReader = true });
     private readonly CancellationTokenSource _closing = new();
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _writing;
@@ -133,7 +136,9 @@ public sealed class AuditTrail : IDisposable
         }
     }
 
-    /// <summary>The table takes all of a transaction or nothing, so those that it would take go one by one, and the others are lost to it.</summary>
+    /// <summary>
+    /// The table takes all of a transaction or nothing, so those that it would take go one by one, and the others are lost to it.
+    /// </summary>
     private async Task WriteWithoutRefusedAsync(IReadOnlyList<TableEntity> rows, Exception fault)
     {
         if (rows.Count == 1)
@@ -150,8 +155,8 @@ public sealed class AuditTrail : IDisposable
     }
 
     /// <summary>
-    /// A row that the table refuses as such is not offered again. What may pass: no answer, a fault of the store's, a missing table or role,
-    /// a table that is being deleted, too many requests.
+    /// A row that the table refuses as such is not offered again. What may pass: no answer, a fault of the store's, a missing table or
+    /// role, a table that is being deleted, too many requests.
     /// </summary>
     private static bool IsPassing(Exception fault) => fault is RequestFailedException { Status: >= 400 and < 500 and var status }
         ? status is 401 or 403 or 404 or 408 or 409 or 429

@@ -9,9 +9,9 @@ using FetchApiKey.Telemetry;
 namespace FetchApiKey.Audit;
 
 /// <summary>
-/// Judged logins are recorded one by one; the attempt limit bounds the refused ones among them. Logins that the limit turns away
-/// are counted and not recorded, so that a flood fills no table: the event that a bucket is full stands for them. What cannot be undone is stored
-/// before it is done; everything else is told when it has happened.
+/// Judged logins are recorded one by one; the attempt limit bounds the refused ones among them. Logins that the limit turns away are
+/// counted and not recorded, so that a flood fills no table: the event that a bucket is full stands for them. What cannot be undone is
+/// stored before it is done; everything else is told when it has happened.
 /// </summary>
 public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, TimeProvider time)
 {
@@ -51,8 +51,8 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
     }
 
     /// <summary>
-    /// Stores an event of what cannot be undone, before it is done: a password or a key that changes, an account that is made. Where it then
-    /// is not done, <see cref="NotDone"/> says so.
+    /// Stores an event of what cannot be undone, before it is done: a password or a key that changes, an account that is made. Where it
+    /// then is not done, <see cref="NotDone"/> says so.
     /// </summary>
     /// <exception cref="Exception">It is not stored, so the change must not be begun.</exception>
     public async Task<SecurityEvent> StoreAsync(
@@ -94,7 +94,9 @@ public sealed class LoginEvents(AuditTrail trail, CorrelationDigest digest, Time
         }
     }
 
-    /// <summary>The account's address, so that it is found by that whatever name a directory knows its owner by; else the typed name.</summary>
+    /// <summary>
+    /// The account's address, so that it is found by that whatever name a directory knows its owner by; else the typed name.
+    /// </summary>
     private static LoginName? NameIn(LoginResult result, LoginName? name) =>
         name is not null && result.Account is { } account && EmailAddress.TryParse(account.Email) is { } email ? email : name;
 

@@ -45,7 +45,10 @@ public static class SecurityEventKind
 /// makes again from a name that somebody looks for.
 /// </summary>
 /// <param name="Time">By the clock of the process that it happened in.</param>
-/// <param name="Outcome">Of a login, a name of <see cref="LoginOutcomes"/>; of a link to choose a password, one of <see cref="ResetOutcomes"/>; of an operator's act, the verb.</param>
+/// <param name="Outcome">
+/// Of a login, a name of <see cref="LoginOutcomes"/>; of a link to choose a password, one of <see cref="ResetOutcomes"/>; of an
+/// operator's act, the verb.
+/// </param>
 /// <param name="Realm">Its subdomain.</param>
 /// <param name="UserId">Null where there is no account.</param>
 /// <param name="Account">A digest; empty when no account is concerned.</param>
@@ -58,9 +61,13 @@ public sealed record SecurityEvent(
     /// <summary>The outcome of an event that takes back the one before it, which was stored first and then came to nothing.</summary>
     public const string NotDone = "not_done";
 
-    /// <summary>What is wrong with the row that it was read from; what the row does not tell is then empty. Null where nothing is.</summary>
+    /// <summary>
+    /// What is wrong with the row that it was read from; what the row does not tell is then empty. Null where nothing is.
+    /// </summary>
     public RowFault? Malformed { get; init; }
 
-    /// <summary>What a directory answered to a bind, a code and Active Directory's own, such as "ldap 49 data 532"; empty for nothing.</summary>
+    /// <summary>
+    /// What a directory answered to a bind, a code and Active Directory's own, such as "ldap 49 data 532"; empty for nothing.
+    /// </summary>
     public string Detail { get; init; } = "";
 }

@@ -17,7 +17,8 @@ public sealed record PasswordCheck(
     Task<AccountReading> Reading)
 {
     /// <summary>
-    /// Whose name it is, for those who read the event of a refusal. Null too where storage does not say: a password that was refused stays so.
+    /// Whose name it is, for those who read the event of a refusal. Null too where storage does not say: a password that was refused
+    /// stays so.
     /// </summary>
     public async Task<Account?> OwnerAsync()
     {

@@ -12,7 +12,9 @@ public sealed class LoginName
     /// <summary>As it was typed.</summary>
     public string Text { get; }
 
-    /// <summary>ASCII letters in lower case. A user name that a domain is appended to has the address's form, so that both are one name.</summary>
+    /// <summary>
+    /// ASCII letters in lower case. A user name that a domain is appended to has the address's form, so that both are one name.
+    /// </summary>
     public string Canonical { get; }
 
     /// <summary>Null for a name that is not e-mail shaped.</summary>

@@ -18,7 +18,9 @@ namespace FetchApiKey.Composition;
 
 public static class EndpointServices
 {
-    /// <summary>Headers that have not arrived by then end the connection; bodies are cut off at Kestrel's own 240 bytes a second after 5 seconds.</summary>
+    /// <summary>
+    /// Headers that have not arrived by then end the connection; bodies are cut off at Kestrel's own 240 bytes a second after 5 seconds.
+    /// </summary>
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(10);
 
     /// <summary>

@@ -6,7 +6,9 @@ using Microsoft.AspNetCore.Http;
 
 namespace FetchApiKey.Pages;
 
-/// <summary>The manual way to a key. The login is the same as everybody's, with its limits and its audit trail; only the answers are for people.</summary>
+/// <summary>
+/// The manual way to a key. The login is the same as everybody's, with its limits and its audit trail; only the answers are for people.
+/// </summary>
 public sealed class ApiKeyPage(RealmStore realms, Login login, Settings settings)
 {
     public const string Path = "/api/v1/api_key";

@@ -8,9 +8,9 @@ using Microsoft.AspNetCore.Http;
 namespace FetchApiKey.Pages;
 
 /// <summary>
-/// The link has its token in the query string, since a page without script cannot read a fragment. What keeps it in: the page names nobody as
-/// referrer and loads nothing, the form sends it in its body, nothing here logs a query string, and what others may have logged is
-/// used up with the first new password and dead after a while.
+/// The link has its token in the query string, since a page without script cannot read a fragment. What keeps it in: the page names
+/// nobody as referrer and loads nothing, the form sends it in its body, nothing here logs a query string, and what others may have logged
+/// is used up with the first new password and dead after a while.
 /// </summary>
 public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Settings settings)
 {
@@ -55,7 +55,8 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
     private static Reply ReplyTo(ResetResult result, Realm realm, string token) => result.Outcome switch
     {
         ResetOutcome.LinkGood => Form(200, realm, result.Account!, token),
-        ResetOutcome.PasswordsDiffer => Form(400, realm, result.Account!, token, "The two passwords differ. Type the same one twice.", "password"),
+        ResetOutcome.PasswordsDiffer => Form(
+            400, realm, result.Account!, token, "The two passwords differ. Type the same one twice.", "password"),
         ResetOutcome.PasswordWeak => Form(400, realm, result.Account!, token, result.Weakness!.Value.Explanation(), "password"),
         ResetOutcome.PasswordChanged => HtmlPage.Notice(200, realm, "Your new password is set", Html.Of($"""
             <p>Log in with it from now on. If the account was locked after failed attempts, it should be open again. If it is not, try again in half an hour.</p>
@@ -73,9 +74,11 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
             $"<p>It has been used already, has expired, has been replaced by a newer one, or is not whole. Ask whoever sent it to you for a new one.</p>")),
     };
 
-    private static Reply Refusal(Realm realm, string text) => HtmlPage.Notice(403, realm, "You cannot choose a password", Html.Of($"<p>{text}</p>"));
+    private static Reply Refusal(Realm realm, string text) =>
+        HtmlPage.Notice(403, realm, "You cannot choose a password", Html.Of($"<p>{text}</p>"));
 
-    private static Reply Form(int status, Realm realm, Account account, string token, string error = "", string errorField = "") => HtmlPage.Form(
+    private static Reply Form(int status, Realm realm, Account account, string token, string error = "", string errorField = "") =>
+        HtmlPage.Form(
         status, realm, Title, Path, Html.Nothing,
         [
             new Field("username", "Account", Html.Of($"type=\"text\" autocomplete=\"username\" readonly"), Value: account.Email),

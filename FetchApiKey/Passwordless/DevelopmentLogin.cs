@@ -97,6 +97,7 @@ public sealed class DevelopmentLogin(
             }
         }
 
-        return Reply.DevelopmentUsers(admins.OrderBy(user => user.Email, StringComparer.Ordinal), users.OrderBy(user => user.Email, StringComparer.Ordinal));
+        return Reply.DevelopmentUsers(
+            admins.OrderBy(user => user.Email, StringComparer.Ordinal), users.OrderBy(user => user.Email, StringComparer.Ordinal));
     }
 }

@@ -75,7 +75,8 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
         }
     }
 
-    private static Reply ReplyTo(LoginResult result, TokenReading reading, bool includeProfile, IReadOnlyCollection<string> ignored) => result switch
+    private static Reply ReplyTo(LoginResult result, TokenReading reading, bool includeProfile, IReadOnlyCollection<string> ignored) =>
+        result switch
     {
         { Outcome: LoginOutcome.LoggedIn, Account: { } account } =>
             Reply.LoggedInByToken(result.ApiKey, account.Email, includeProfile ? json => WriteProfile(json, account) : null, ignored),
@@ -106,7 +107,8 @@ public sealed class JwtLogin(RealmStore realms, Login login, Settings settings, 
         json.WriteBoolean("is_active", account.IsActive);
         if (account.Created > DateTimeOffset.MinValue)
         {
-            json.WriteString("date_joined", account.Created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm'+00:00'", CultureInfo.InvariantCulture));
+            json.WriteString(
+                "date_joined", account.Created.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm'+00:00'", CultureInfo.InvariantCulture));
         }
 
         json.WriteString("delivery_email", account.Email);

@@ -117,8 +117,8 @@ public sealed class KeyRegeneration
     }
 
     /// <summary>
-    /// The event is stored before the key changes. Another that changed the row first is judged anew: if it changed the key, then the key that
-    /// was given is the old one.
+    /// The event is stored before the key changes. Another that changed the row first is judged anew: if it changed the key, then the key
+    /// that was given is the old one.
     /// </summary>
     private async Task<LoginResult> ChangeAsync(
         Realm realm, EmailAddress email, Account account, string givenKey, EndpointRequest request, CancellationToken cancellation)

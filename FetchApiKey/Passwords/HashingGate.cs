@@ -36,12 +36,12 @@ public sealed record GateLimits
 }
 
 /// <summary>
-/// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests
-/// which hash nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until
-/// it has all the memory to itself, and a reserve besides where the slots together are smaller than the largest hash; one that
-/// needs more than the limits have is not computed (<see cref="Fits"/>). Networks and addresses take turns (<see cref="ClientQueue{TWork}"/>):
-/// a flood makes its own logins wait, not everybody's. While the hash whose turn it is waits for room, nobody overtakes it. When the
-/// queue is full, a client of a less busy network displaces the last of the busiest.
+/// Slots are memory: each has room for one hash of the configured cost, and a thread of lowered priority, so that requests which hash
+/// nothing are answered at once however busy the gate is. A stored hash that needs more than a slot waits until it has all the memory to
+/// itself, and a reserve besides where the slots together are smaller than the largest hash; one that needs more than the limits have is
+/// not computed (<see cref="Fits"/>). Networks and addresses take turns (<see cref="ClientQueue{TWork}"/>): a flood makes its own logins
+/// wait, not everybody's. While the hash whose turn it is waits for room, nobody overtakes it. When the queue is full, a client of a less
+/// busy network displaces the last of the busiest.
 /// </summary>
 public sealed class HashingGate : IDisposable
 {
@@ -101,7 +101,8 @@ public sealed class HashingGate : IDisposable
     /// <param name="memoryKib">What the work takes from its workspace; 0 for none.</param>
     /// <exception cref="HashingGateFullException">No turn came in time.</exception>
     /// <exception cref="OperationCanceledException">The request was given up before its turn.</exception>
-    internal async Task<bool> RunAsync(ClientAddress client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
+    internal async Task<bool> RunAsync(
+        ClientAddress client, int memoryKib, Func<HashingWorkspace, bool> work, CancellationToken cancellation)
     {
         var job = new HashingJob(work, client, needsAllSlots: Bytes(memoryKib) > _slotBytes, _time.GetTimestamp());
         using var span = Instruments.Spans.StartActivity("hash");

@@ -26,8 +26,10 @@ public static class Weaknesses
     /// <summary>A sentence or two for who chose the password, the same on the page and on the command line.</summary>
     public static string Explanation(this Weakness weakness) => weakness switch
     {
-        Weakness.TooShort => string.Create(CultureInfo.InvariantCulture, $"Too short: use at least {PasswordStrength.MinCharacters} characters."),
-        Weakness.TooLong => string.Create(CultureInfo.InvariantCulture, $"Too long: use at most {PasswordStrength.MaxCharacters} characters."),
+        Weakness.TooShort => string.Create(
+            CultureInfo.InvariantCulture, $"Too short: use at least {PasswordStrength.MinCharacters} characters."),
+        Weakness.TooLong => string.Create(
+            CultureInfo.InvariantCulture, $"Too long: use at most {PasswordStrength.MaxCharacters} characters."),
         Weakness.OwnAddress => "Too easy to guess: it is made of the account's own e-mail address, which others know.",
         Weakness.CommonPassword => "Too easy to guess: it is, or is little more than, one of the passwords that most people use and everybody tries first.",
         Weakness.Name => "Too easy to guess: it is little more than a name.",

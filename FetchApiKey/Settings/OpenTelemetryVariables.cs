@@ -5,8 +5,8 @@ using System.Globalization;
 namespace FetchApiKey;
 
 /// <summary>
-/// That code throws where it cannot read a header or gets a size of 0, and passes over a protocol or a time-out that it does not know: the first
-/// ends the process without a word on what to do, the second sends telemetry elsewhere than the operator thinks.
+/// That code throws where it cannot read a header or gets a size of 0, and passes over a protocol or a time-out that it does not know:
+/// the first ends the process without a word on what to do, the second sends telemetry elsewhere than the operator thinks.
 /// </summary>
 internal static class OpenTelemetryVariables
 {
@@ -55,7 +55,9 @@ internal static class OpenTelemetryVariables
 
     private static bool IsEndpoint(string text) => Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https";
 
-    /// <summary>W3C Baggage without properties, as OpenTelemetry defines it. A value is percent-encoded, and decoded it must be one of HTTP.</summary>
+    /// <summary>
+    /// W3C Baggage without properties, as OpenTelemetry defines it. A value is percent-encoded, and decoded it must be one of HTTP.
+    /// </summary>
     private static bool AreHeaders(string text) => text.Split(',').All(pair =>
         pair.Split('=', 2) is [var name, var value]
         && IsToken(name.Trim())
@@ -65,5 +67,6 @@ internal static class OpenTelemetryVariables
     private static bool IsToken(string text) =>
         text.Length > 0 && text.All(c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c, StringComparison.Ordinal));
 
-    private static bool IsPositive(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0;
+    private static bool IsPositive(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number > 0;
 }

@@ -20,7 +20,9 @@ public sealed record Settings
     /// </summary>
     public required IReadOnlyList<string> ExternalHosts { get; init; }
 
-    /// <summary>RealmHosts: entries such as chat.acme.org=acme, separated by commas. The subdomain of the realm of a host that is no external one.</summary>
+    /// <summary>
+    /// RealmHosts: entries such as chat.acme.org=acme, separated by commas. The subdomain of the realm of a host that is no external one.
+    /// </summary>
     public IReadOnlyDictionary<string, string> RealmHosts { get; init; } = new Dictionary<string, string>();
 
     /// <summary>How old a realm's settings may be at a login.</summary>
@@ -128,7 +130,8 @@ public sealed record Settings
     private static Dictionary<string, string> ReadRealmHosts(SettingsReader reader, List<string> externalHosts)
     {
         var byHost = new Dictionary<string, string>(StringComparer.Ordinal);
-        var entries = reader.List("RealmHosts", ParseRealmHost, "a host name and a subdomain, such as chat.example.org=acme; the root realm is written @");
+        var entries = reader.List(
+            "RealmHosts", ParseRealmHost, "a host name and a subdomain, such as chat.example.org=acme; the root realm is written @");
         foreach (var (host, subdomain) in entries.Select(entry => (entry[0], entry[1])))
         {
             if (externalHosts.Contains(host) || !byHost.TryAdd(host, subdomain))

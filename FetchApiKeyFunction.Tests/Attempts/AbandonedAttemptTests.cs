@@ -69,7 +69,8 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
         using (var attempt = await BeginAsync(abandoned.Token))
         {
             // Since this instance read that there was no row.
-            var other = new LoginAttempts(NewTable(), new OpenAttempts(), new AttemptSettings(), isOnAzure: false, _time, NullLogger<LoginAttempts>.Instance);
+            var other = new LoginAttempts(
+                NewTable(), new OpenAttempts(), new AttemptSettings(), isOnAzure: false, _time, NullLogger<LoginAttempts>.Instance);
             using var judged = (await other.BeginAsync("", Name, Client, () => { }, default, default)).Attempt!;
             await other.CommitAsync(judged, isFailure: true);
 
@@ -83,7 +84,8 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
     [Fact]
     public async Task One_that_nothing_was_read_for_counts_beside_what_stands_there()
     {
-        var fresh = new LoginAttempts(NewTable(), new OpenAttempts(), new AttemptSettings(), isOnAzure: false, _time, NullLogger<LoginAttempts>.Instance);
+        var fresh = new LoginAttempts(
+            NewTable(), new OpenAttempts(), new AttemptSettings(), isOnAzure: false, _time, NullLogger<LoginAttempts>.Instance);
         for (var i = 0; i < 3; i++)
         {
             using var attempt = await BeginAsync(CancellationToken.None);

@@ -32,7 +32,8 @@ public sealed class AttackTests
         const int perAddress = 40;
         await using var endpoint = await StartAsync();
         var port = Azurite.FreePort();
-        using var program = TestedProgram.Usual.Start(["serve", "--address", "127.0.0.1", "--port", $"{port}"], endpoint.Environment(("AttemptLimit__perAddress", $"{perAddress}")));
+        using var program = TestedProgram.Usual.Start(
+            ["serve", "--address", "127.0.0.1", "--port", $"{port}"], endpoint.Environment(("AttemptLimit__perAddress", $"{perAddress}")));
         await program.WaitForAsync("Listening on");
         Assert.Equal(200, await LogInAsync(port, Bystander, Password, BystanderAddress));
         var (handles, calls) = (Handles(program), endpoint.StorageCalls);
@@ -53,9 +54,11 @@ public sealed class AttackTests
     public async Task A_directory_gets_as_many_guesses_as_the_limit_allows_though_clients_leave_it()
     {
         using var directory = new SlowDirectory(TimeSpan.FromMilliseconds(700));
-        await using var endpoint = await StartAsync([("AttemptLimit__perAddress", "1000"), .. directory.Settings.Select(setting => (setting.Key, setting.Value))]);
+        await using var endpoint = await StartAsync(
+            [("AttemptLimit__perAddress", "1000"), .. directory.Settings.Select(setting => (setting.Key, setting.Value))]);
 
-        await AbortAsync(endpoint.Port, connections: 8, TimeSpan.FromSeconds(2.5), () => 100 + RandomNumberGenerator.GetInt32(300), () => Bystander);
+        await AbortAsync(
+            endpoint.Port, connections: 8, TimeSpan.FromSeconds(2.5), () => 100 + RandomNumberGenerator.GetInt32(300), () => Bystander);
         await endpoint.SettleAsync();
 
         var (addresses, names) = await endpoint.FailuresAsync();
@@ -88,12 +91,14 @@ public sealed class AttackTests
     public async Task What_is_over_the_caps_is_refused_at_once_and_nothing_is_left_of_the_rest()
     {
         // Hashes that take longer than it takes to be refused.
-        await using var endpoint = await StartAsync(("Argon2__memoryKib", "131072"), ("Argon2__passes", "10"), ("AttemptLimit__perAddress", "1000"));
+        await using var endpoint = await StartAsync(
+            ("Argon2__memoryKib", "131072"), ("Argon2__passes", "10"), ("AttemptLimit__perAddress", "1000"));
         var all = endpoint.Server.Part<OpenAttempts>();
 
         Assert.Equal(6, await CrowdAsync(endpoint, OpenAttempts.OfAddress + 6, refused: 6, _ => NewName(), _ => Attacker));
         Assert.Equal(8, await CrowdAsync(endpoint, OpenAttempts.OnName + 8, refused: 8, _ => Bystander, i => $"198.51.{i}.1"));
-        Assert.True(await CrowdAsync(endpoint, OpenAttempts.InAll + 20, refused: 20, _ => NewName(), i => $"20.{i / 200}.{i % 200}.1") >= 20);
+        Assert.True(
+            await CrowdAsync(endpoint, OpenAttempts.InAll + 20, refused: 20, _ => NewName(), i => $"20.{i / 200}.{i % 200}.1") >= 20);
         Assert.Equal((0, 0), (all.Count, all.Keys));
     }
 
@@ -201,7 +206,8 @@ public sealed class AttackTests
     }
 
     /// <summary>Sends so many logins at once, waits until so many were refused with 503, and leaves. Gives how many were.</summary>
-    private static async Task<int> CrowdAsync(AttackedEndpoint endpoint, int count, int refused, Func<int, string> name, Func<int, string> address)
+    private static async Task<int> CrowdAsync(
+        AttackedEndpoint endpoint, int count, int refused, Func<int, string> name, Func<int, string> address)
     {
         var all = endpoint.Server.Part<OpenAttempts>();
         var (got503, others) = (0, 0);

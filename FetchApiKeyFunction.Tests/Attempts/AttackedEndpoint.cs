@@ -65,7 +65,8 @@ internal sealed class AttackedEndpoint : IAsyncDisposable
     public static async Task<AttackedEndpoint> StartAsync(params (string Name, string Value)[] more)
     {
         var endpoint = await CreateAsync();
-        var values = endpoint.Environment(more).Select(setting => KeyValuePair.Create(setting.Key.Replace("__", ":", StringComparison.Ordinal), (string?)setting.Value));
+        var values = endpoint.Environment(more).Select(
+            setting => KeyValuePair.Create(setting.Key.Replace("__", ":", StringComparison.Ordinal), (string?)setting.Value));
         var settings = Settings.Read(new ConfigurationBuilder().AddInMemoryCollection(values).Build(), answersRequests: true);
         await endpoint.AddBystanderAsync(settings);
         endpoint._server = await TestServer.StartAsync(
@@ -94,8 +95,11 @@ internal sealed class AttackedEndpoint : IAsyncDisposable
     {
         using var password = TypedPassword.FromText(Password);
         var hash = await NewHash.OfAsync(password, settings.Hashing, TimeProvider.System);
-        var account = new Account("", 1, Bystander, hash, Cipher.Seal("", EmailAddress.TryParse(Bystander)!, 1, Account.NewApiKey()), true, Account.Member, DateTimeOffset.UnixEpoch);
-        Assert.Equal(Addition.Added, await new AccountStore(Tables).AddAsync(account, EmailAddress.TryParse(Bystander)!, CancellationToken.None));
+        var account = new Account(
+            "", 1, Bystander, hash, Cipher.Seal("", EmailAddress.TryParse(Bystander)!, 1, Account.NewApiKey()), true, Account.Member,
+            DateTimeOffset.UnixEpoch);
+        Assert.Equal(
+            Addition.Added, await new AccountStore(Tables).AddAsync(account, EmailAddress.TryParse(Bystander)!, CancellationToken.None));
     }
 
     /// <summary>A whole login on a connection of its own; null where the server ended that.</summary>

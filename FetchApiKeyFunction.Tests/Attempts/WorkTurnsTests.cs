@@ -59,7 +59,8 @@ public sealed class WorkTurnsTests
     [Fact]
     public async Task One_that_had_gone_before_takes_no_turn()
     {
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _turns.TakeAsync(Client("a", "x"), new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(
+            () => _turns.TakeAsync(Client("a", "x"), new CancellationToken(canceled: true)));
 
         await TakeAllAsync();
     }

@@ -88,7 +88,8 @@ public sealed class CanaryTests(EveryHost hosts)
     {
         var accounts = hosts.Organisation.Tables.Accounts;
         var partition = Account.PartitionOf("", EmailAddress.TryParse($"{Canary.Text}@zulip.com")!);
-        await accounts.UpsertEntityAsync(new TableEntity(partition, partition) { ["UserId"] = Canary.Text, ["PasswordHash"] = Canary.Text });
+        await accounts.UpsertEntityAsync(
+            new TableEntity(partition, partition) { ["UserId"] = Canary.Text, ["PasswordHash"] = Canary.Text });
         try
         {
             var host = await hosts.StartAsync(kind, settings);

@@ -42,7 +42,9 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
             ("users deactivate b@b.com", null),
             ("users invite-reset a@b.com --json", null),
             ("users import - --format jsonl", $$"""{"realm":"acme","email":"line@b.com","user_id":7,"api_key":"{{new string('j', 32)}}","password":"{{Organisation.OldHash}}"}"""),
-            ("users import -", $"realm,email,user_id,api_key,password,role\nacme,\"csv@b.com\",8,{new string('c', 32)},\"{Organisation.OldHash}\",600\n"),
+            (
+                "users import -",
+                $"realm,email,user_id,api_key,password,role\nacme,\"csv@b.com\",8,{new string('c', 32)},\"{Organisation.OldHash}\",600\n"),
             ("users import -", $"acme\tcopy@b.com\t9\t{new string('p', 32)}\t!\tt\t100\t2019-03-04 03:06:07.123456+00\tCopied Ö\n"),
             ($"users export {export}", null),
             ("keys rotate --json", null),
@@ -61,7 +63,8 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         {
             var compiled = await desk.RunAsync(command);
             var here = await OperatorDesk.RunAsync(command, null, desk.Settings);
-            Assert.Equal((command, here.Code, Lasting(here.Output), here.Error), (command, compiled.Code, Lasting(compiled.Output), compiled.Error));
+            Assert.Equal(
+                (command, here.Code, Lasting(here.Output), here.Error), (command, compiled.Code, Lasting(compiled.Output), compiled.Error));
             Assert.NotEmpty(compiled.Output + compiled.Error);
         }
 
@@ -122,9 +125,13 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         using var process = run;
         await using var endpoint = server;
 
-        await ExpectAsync(HttpMethod.Post, "/api/v1/fetch_api_key", 200, Golden("success"), Form(("username", "iago@zulip.com"), ("password", "abcd1234")));
-        await ExpectAsync(HttpMethod.Post, "/api/v1/fetch_api_key", 401, Golden("E5"), Form(("username", "iago@zulip.com"), ("password", "wrong")));
-        await ExpectAsync(HttpMethod.Post, "/api/v1/fetch_api_key", 401, Golden("E9"), Form(("username", "gone@zulip.com"), ("password", "abcd1234")));
+        await ExpectAsync(
+            HttpMethod.Post, "/api/v1/fetch_api_key", 200, Golden("success"),
+            Form(("username", "iago@zulip.com"), ("password", "abcd1234")));
+        await ExpectAsync(
+            HttpMethod.Post, "/api/v1/fetch_api_key", 401, Golden("E5"), Form(("username", "iago@zulip.com"), ("password", "wrong")));
+        await ExpectAsync(
+            HttpMethod.Post, "/api/v1/fetch_api_key", 401, Golden("E9"), Form(("username", "gone@zulip.com"), ("password", "abcd1234")));
         await ExpectAsync(HttpMethod.Post, "/api/v1/jwt/fetch_api_key", 200, Golden("jwt-success"), Form(("token", Token("""{"email":"iago@zulip.com"}"""))));
         await ExpectAsync(HttpMethod.Post, "/api/v1/jwt/fetch_api_key", 400, Golden("jwt-bad-token"), Form(("token", Token("""{"email":"iago@zulip.com"}""") + "x")));
         await ExpectAsync(HttpMethod.Get, "/api/v1/server_settings", 200, Golden("settings-root"));
@@ -143,7 +150,8 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
         Assert.Equal(404, (await server.ChooseAsync(token, ResetLinks.Strong)).Status);
         var login = await server.LogInAsync(account.Email, ResetLinks.Strong);
         var key = JsonDocument.Parse(login.Body).RootElement.GetProperty("api_key").GetString()!;
-        var page = await server.SendAsync(HttpMethod.Post, ApiKeyPage.Path, Form(("username", account.Email), ("password", ResetLinks.Strong)));
+        var page = await server.SendAsync(
+            HttpMethod.Post, ApiKeyPage.Path, Form(("username", account.Email), ("password", ResetLinks.Strong)));
         Assert.Equal(200, page.Status);
         Assert.Contains(key, page.Body, StringComparison.Ordinal);
         var basic = ("Authorization", "Basic " + Convert.ToBase64String(Encoding.UTF8.GetBytes($"{account.Email}:{key}")));
@@ -202,7 +210,8 @@ public sealed class CompiledProgramTests(Organisation organisation) : IClassFixt
     private async Task<(ProcessRun Run, TestServer Server)> ServeAsync(params (string Name, string Value)[] more)
     {
         var port = Azurite.FreePort();
-        var environment = OperatorDesk.VariablesOf(OperatorDesk.Environment(await SharedAzurite.ConnectionStringAsync(), organisation.TablePrefix));
+        var environment = OperatorDesk.VariablesOf(
+            OperatorDesk.Environment(await SharedAzurite.ConnectionStringAsync(), organisation.TablePrefix));
         environment["ExternalHost"] = "zulip.example.com,127.0.0.1";
         foreach (var limit in new[] { "perAccount", "perAddress" })
         {

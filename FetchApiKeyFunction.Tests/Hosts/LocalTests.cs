@@ -68,7 +68,9 @@ public sealed class LocalTests
         using var second = Run("--data", link);
 
         Assert.Equal(ExitCode.Refused, await second.ExitCodeAsync());
-        Assert.Contains($"Another 'local', or its Azurite, uses {link}. Stop it, or choose another folder with --data.", second.Error, StringComparison.Ordinal);
+        Assert.Contains(
+            $"Another 'local', or its Azurite, uses {link}. Stop it, or choose another folder with --data.", second.Error,
+            StringComparison.Ordinal);
         Assert.True(await Realms(first).AddAsync(New(Marker), CancellationToken.None));
     }
 
@@ -128,7 +130,8 @@ public sealed class LocalTests
     {
         var desk = await OperatorDesk.OpenAsync();
 
-        using var run = TestedProgram.JustInTime.Start(["serve", "--port", $"{Azurite.FreePort()}", "--address", "192.0.2.1"], desk.Variables);
+        using var run = TestedProgram.JustInTime.Start(
+            ["serve", "--port", $"{Azurite.FreePort()}", "--address", "192.0.2.1"], desk.Variables);
 
         Assert.Equal(ExitCode.CannotListen, await run.ExitCodeAsync());
         Assert.Contains("This machine has no address 192.0.2.1.", run.Error, StringComparison.Ordinal);
@@ -139,7 +142,8 @@ public sealed class LocalTests
     [InlineData("/sys/kernel", ExitCode.CannotWrite, "not allowed")]
     public async Task A_home_that_cannot_be_written_is_named(string home, int code, string text)
     {
-        using var run = TestedProgram.JustInTime.Start(["local"], new Dictionary<string, string> { ["XDG_DATA_HOME"] = home, ["HOME"] = home });
+        using var run = TestedProgram.JustInTime.Start(
+            ["local"], new Dictionary<string, string> { ["XDG_DATA_HOME"] = home, ["HOME"] = home });
 
         Assert.Equal(code, await run.ExitCodeAsync());
         Assert.Contains(text, run.Error, StringComparison.Ordinal);

@@ -28,7 +28,9 @@ internal sealed partial class ProcessRun : IDisposable
     /// <summary>The folder that holds the solution.</summary>
     public static string Repository { get; } = FindRepository();
 
-    public static ProcessRun Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? folder = null, string? input = null)
+    public static ProcessRun Start(
+        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? folder = null,
+        string? input = null)
     {
         var start = new ProcessStartInfo(program, arguments)
         {

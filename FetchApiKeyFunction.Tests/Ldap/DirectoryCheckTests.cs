@@ -28,7 +28,8 @@ public sealed class DirectoryCheckTests
         switch (fault)
         {
             case "bind password":
-                directory.ServiceBind = _ => new ScriptedReply(49, Diagnostic: "80090308: comment: AcceptSecurityContext error, data 52e, v4563");
+                directory.ServiceBind = _ => new ScriptedReply(
+                    49, Diagnostic: "80090308: comment: AcceptSecurityContext error, data 52e, v4563");
                 break;
             case "base":
                 directory.Search = _ => new ScriptedReply(32);
@@ -77,7 +78,8 @@ public sealed class DirectoryCheckTests
         using var first = new ScriptedDirectory();
         using var second = new ScriptedDirectory();
         first.Stop();
-        var settings = DirectoryEndpoint.SettingsFor(first, ("uri", $"ldap://127.0.0.1:{first.Port} ldap://127.0.0.1:{second.Port}")).Ldap[0];
+        var settings = DirectoryEndpoint.SettingsFor(
+            first, ("uri", $"ldap://127.0.0.1:{first.Port} ldap://127.0.0.1:{second.Port}")).Ldap[0];
 
         var findings = await new DirectoryCheck(settings, TimeProvider.System).RunAsync(CancellationToken.None);
 

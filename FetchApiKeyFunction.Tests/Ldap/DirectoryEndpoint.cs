@@ -13,7 +13,8 @@ namespace FetchApiKeyFunction.Tests.Ldap;
 
 internal sealed class DirectoryEndpoint : IAsyncDisposable
 {
-    private DirectoryEndpoint(AccountTables tables, TestServer server) => (Tables, Accounts, Server) = (tables, new AccountStore(tables), server);
+    private DirectoryEndpoint(AccountTables tables, TestServer server) =>
+        (Tables, Accounts, Server) = (tables, new AccountStore(tables), server);
 
     public AccountTables Tables { get; }
 
@@ -23,7 +24,8 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
 
     /// <param name="hasOwnPasswords">Whether the root realm takes the accounts' own passwords, too.</param>
     /// <param name="more">Of the directory; an empty value takes one away.</param>
-    public static async Task<DirectoryEndpoint> StartAsync(ScriptedDirectory directory, bool hasOwnPasswords, params (string Name, string Value)[] more)
+    public static async Task<DirectoryEndpoint> StartAsync(
+        ScriptedDirectory directory, bool hasOwnPasswords, params (string Name, string Value)[] more)
     {
         var tables = await SharedAzurite.NewTablesAsync();
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(
@@ -33,7 +35,8 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
 
     public static Settings SettingsFor(ScriptedDirectory directory, params (string Name, string Value)[] more)
     {
-        var values = directory.Settings.ToDictionary(each => each.Key.Replace("__", ":", StringComparison.Ordinal), each => (string?)each.Value, StringComparer.OrdinalIgnoreCase);
+        var values = directory.Settings.ToDictionary(
+            each => each.Key.Replace("__", ":", StringComparison.Ordinal), each => (string?)each.Value, StringComparer.OrdinalIgnoreCase);
         values["AccountStorage"] = "UseDevelopmentStorage=true";
         values["ExternalHost"] = "zulip.example.com";
         (values["Argon2:memoryKib"], values["Argon2:passes"], values["Argon2:lanes"]) = ("64", "1", "1");
@@ -77,7 +80,8 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
         Assert.Equal(Addition.Added, await Accounts.AddAsync(account, Parse(address), CancellationToken.None));
     }
 
-    public async Task<Account?> AccountAsync(string address) => (await Accounts.FindAsync("", Parse(address), CancellationToken.None)).Account;
+    public async Task<Account?> AccountAsync(string address) =>
+        (await Accounts.FindAsync("", Parse(address), CancellationToken.None)).Account;
 
     /// <summary>The next user id that would be given.</summary>
     public Task<int> NextUserIdAsync() => Accounts.NextUserIdAsync("", CancellationToken.None);

@@ -107,14 +107,18 @@ public sealed class DirectoryPeopleTests
     [InlineData("nein", 401, true)]
     [InlineData("", 401, true)]
     [InlineData("FALSE|TRUE", 401, false)]
-    public async Task What_says_that_somebody_is_deactivated_is_read_in_both_spellings_and_anything_else_disables_and_is_logged(string values, int status, bool isLogged)
+    public async Task What_says_that_somebody_is_deactivated_is_read_in_both_spellings_and_anything_else_disables_and_is_logged(
+        string values, int status, bool isLogged)
     {
         using var directory = new ScriptedDirectory().With("ada", "right", ("nsAccountLock", values.Split('|')));
-        await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords: false, ("attributes:deactivated", "nsAccountLock"));
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            directory, hasOwnPasswords: false, ("attributes:deactivated", "nsAccountLock"));
 
         Assert.Equal(status, await endpoint.LogInAsync("ada", "right"));
 
-        Assert.Equal(isLogged, endpoint.Server.Log.Any(line => line.Contains("a value of deactivated that is not understood", StringComparison.Ordinal)));
+        Assert.Equal(
+            isLogged,
+            endpoint.Server.Log.Any(line => line.Contains("a value of deactivated that is not understood", StringComparison.Ordinal)));
         if (status == 401)
         {
             Assert.Equal("ldap 0", (await endpoint.EventAsync("directory_disabled")).Detail);
@@ -164,7 +168,8 @@ public sealed class DirectoryPeopleTests
     public async Task An_address_that_changes_in_the_directory_stays_the_same_account_and_who_gets_the_old_one_does_not_get_the_account()
     {
         using var directory = new ScriptedDirectory().With("ada", "right", ("entryUUID", ["6ba7b810"])).With("eve", "right", ("entryUUID", ["6ba7b811"]));
-        await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords: false, ("attributes:unique_account_id", "entryUUID"));
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            directory, hasOwnPasswords: false, ("attributes:unique_account_id", "entryUUID"));
         Assert.Equal("ada@example.com", await endpoint.AddressOfAsync("ada", "right"));
         var userId = (await endpoint.AccountAsync("ada@example.com"))!.UserId;
 
@@ -183,7 +188,8 @@ public sealed class DirectoryPeopleTests
     public async Task An_account_that_was_there_before_is_the_entrys_from_its_first_login_on_until_it_is_deleted()
     {
         using var directory = new ScriptedDirectory().With("ada", "right", ("objectGUID", [Encoding.UTF8.GetString([1, 2, 3])]));
-        await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords: false, ("attributes:unique_account_id", "objectGUID"));
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            directory, hasOwnPasswords: false, ("attributes:unique_account_id", "objectGUID"));
         await endpoint.AddAsync(7, "ada@example.com", "!");
         Assert.Equal("ada@example.com", await endpoint.AddressOfAsync("ada", "right"));
         directory.Everybody.Clear();

@@ -39,7 +39,8 @@ public sealed class DirectoryServersTests
                 break;
         }
 
-        await using var endpoint = await DirectoryEndpoint.StartAsync(first, hasOwnPasswords: false, ("uri", $"ldap://127.0.0.1:{first.Port} ldap://127.0.0.1:{second.Port}"));
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            first, hasOwnPasswords: false, ("uri", $"ldap://127.0.0.1:{first.Port} ldap://127.0.0.1:{second.Port}"));
 
         Assert.Equal(200, await endpoint.LogInAsync("hamlet", "right"));
         Assert.Equal(401, await endpoint.LogInAsync("hamlet", "wrong"));
@@ -77,7 +78,8 @@ public sealed class DirectoryServersTests
         var query = new DirectoryQuery([settings.UserSearchFilter.With("hamlet")], _ => true);
         async Task AskAsync(string address, CancellationToken waiting)
         {
-            var caller = new DirectoryCaller(ClientAddress.Of(IPAddress.Parse(address)), () => order.Enqueue(address), TimeSpan.FromSeconds(8), waiting);
+            var caller = new DirectoryCaller(
+                ClientAddress.Of(IPAddress.Parse(address)), () => order.Enqueue(address), TimeSpan.FromSeconds(8), waiting);
             await directory.AuthenticateAsync(query, "wrong"u8.ToArray(), caller, CancellationToken.None);
         }
 
@@ -130,12 +132,14 @@ public sealed class DirectoryServersTests
         }
 
         // The last overlaps both, and what is found twice is one.
-        await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords: false, ("userSearchBase", $"{ScriptedDirectory.People}; {others}; dc=example,dc=com"));
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            directory, hasOwnPasswords: false, ("userSearchBase", $"{ScriptedDirectory.People}; {others}; dc=example,dc=com"));
 
         Assert.Equal(status, await endpoint.LogInAsync(username, "right"));
 
         Assert.Equal((3, 1), (directory.Searches, directory.Binds));
-        Assert.Equal(username == "twin", endpoint.Server.Log.Any(line => line.Contains("several entries for one name", StringComparison.Ordinal)));
+        Assert.Equal(
+            username == "twin", endpoint.Server.Log.Any(line => line.Contains("several entries for one name", StringComparison.Ordinal)));
     }
 
     [Fact]
@@ -154,10 +158,14 @@ public sealed class DirectoryServersTests
     {
         using var directory = NewDirectory();
         await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords: false, ("operationTimeoutMs", "1000"));
-        Assert.All(await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => endpoint.LogInAsync("hamlet", "right"))), status => Assert.Equal(200, status));
+        Assert.All(
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => endpoint.LogInAsync("hamlet", "right"))),
+            status => Assert.Equal(200, status));
         directory.ForgetConnections();
 
-        Assert.All(await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => endpoint.LogInAsync("hamlet", "right"))), status => Assert.Equal(200, status));
+        Assert.All(
+            await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => endpoint.LogInAsync("hamlet", "right"))),
+            status => Assert.Equal(200, status));
         var begun = Stopwatch.GetTimestamp();
         Assert.Equal(200, await endpoint.LogInAsync("hamlet", "right"));
         Assert.InRange(Stopwatch.GetElapsedTime(begun), TimeSpan.Zero, TimeSpan.FromMilliseconds(400));

@@ -13,7 +13,8 @@ public sealed class LdapAnswersTests
     public async Task No_password_is_sent_where_StartTLS_did_not_end_in_TLS(int code, string behind, string reason)
     {
         using var directory = new ScriptedDirectory { StartTls = code, BehindStartTls = behind.Length > 0 ? ScriptedMessages.Result(2, 1, 0) : [] }.With("hamlet", "right");
-        await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords: false, ("startTls", "true"), ("connectTimeoutMs", "500"));
+        await using var endpoint = await DirectoryEndpoint.StartAsync(
+            directory, hasOwnPasswords: false, ("startTls", "true"), ("connectTimeoutMs", "500"));
 
         Assert.Equal(503, await endpoint.LogInAsync("hamlet", "right"));
 

@@ -53,7 +53,8 @@ public sealed class LdapFilterTests
     public void Whatever_is_typed_is_one_value_and_no_part_of_the_filter(string typed)
     {
         var name = typed ?? "";
-        var filter = new AsnReader(LdapFilter.TryParse("(&(objectClass=person)(uid=%(user)s))", "%(user)s")!.With(name), AsnEncodingRules.BER)
+        var filter = new AsnReader(
+            LdapFilter.TryParse("(&(objectClass=person)(uid=%(user)s))", "%(user)s")!.With(name), AsnEncodingRules.BER)
             .ReadSequence(new Asn1Tag(TagClass.ContextSpecific, 0, isConstructed: true));
 
         _ = filter.ReadEncodedValue();

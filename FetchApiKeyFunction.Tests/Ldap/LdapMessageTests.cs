@@ -10,7 +10,8 @@ namespace FetchApiKeyFunction.Tests.Ldap;
 
 public sealed class LdapMessageTests
 {
-    private static readonly byte[] Bind = ScriptedMessages.Result(1, 1, 49, "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 52e, v4563");
+    private static readonly byte[] Bind = ScriptedMessages.Result(
+        1, 1, 49, "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 52e, v4563");
     private static readonly byte[] Entry = ScriptedMessages.Entry(
         2, "uid=ada,o=x", [("uid", [[0x61], [0x62]]), ("jpegPhoto", [[0xFF, 0xD8]]), ("cn", [])]);
 
@@ -21,11 +22,15 @@ public sealed class LdapMessageTests
     [Fact]
     public void What_a_directory_sends_is_read()
     {
-        Assert.Equal((1, LdapOperation.BindResponse, new LdapResult(49, "52e")), Read(Bind) is { } bind ? (bind.Id, bind.Operation, bind.Result) : default);
+        Assert.Equal(
+            (1, LdapOperation.BindResponse, new LdapResult(49, "52e")),
+            Read(Bind) is { } bind ? (bind.Id, bind.Operation, bind.Result) : default);
         Assert.Equal(LdapOperation.SearchDone, Read(Done)!.Operation);
         Assert.Equal(LdapOperation.SearchReference, Read(Reference)!.Operation);
         var entry = Read(Entry)!.Entry!;
-        Assert.Equal(("uid=ada,o=x", "a b", 1, 0), (entry.Dn, string.Join(' ', entry["UID"]), entry.Octets("jpegphoto").Count, entry.Octets("cn").Count));
+        Assert.Equal(
+            ("uid=ada,o=x", "a b", 1, 0),
+            (entry.Dn, string.Join(' ', entry["UID"]), entry.Octets("jpegphoto").Count, entry.Octets("cn").Count));
         // No text, and so nobody's name.
         Assert.Empty(entry["jpegPhoto"]);
         Assert.Null(entry.First("jpegPhoto"));
@@ -81,8 +86,10 @@ public sealed class LdapMessageTests
         byte[][] one = [[0x61]];
         var message = what switch
         {
-            "too many values" => ScriptedMessages.Entry(2, "o=x", [("uid", [.. Enumerable.Repeat<byte[]>([0x61], LdapMessage.MaxValues + 1)])]),
-            "too many attributes" => ScriptedMessages.Entry(2, "o=x", Enumerable.Range(0, LdapMessage.MaxValues + 1).Select(i => ($"a{i}", Array.Empty<byte[]>()))),
+            "too many values" => ScriptedMessages.Entry(
+                2, "o=x", [("uid", [.. Enumerable.Repeat<byte[]>([0x61], LdapMessage.MaxValues + 1)])]),
+            "too many attributes" => ScriptedMessages.Entry(
+                2, "o=x", Enumerable.Range(0, LdapMessage.MaxValues + 1).Select(i => ($"a{i}", Array.Empty<byte[]>()))),
             "a part of the values" => ScriptedMessages.Entry(2, "o=x", [("memberOf;range=0-1499", one)]),
             _ => ScriptedMessages.Entry(2, "", [("uid", one)]),
         };

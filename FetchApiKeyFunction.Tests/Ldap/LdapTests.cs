@@ -97,7 +97,8 @@ public sealed class LdapTests : IAsyncLifetime
     {
         var server = await StartAsync(("emailAttribute", "mail"), ("reverseEmailSearchFilter", "(mail=%(email)s)"), ("autoCreate", "true"));
 
-        var answer = await server.LogInAsync(username, username == "twin" ? "canary-twin" : username == "yorick" ? "canary-yorick" : "canary-hamlet");
+        var answer = await server.LogInAsync(
+            username, username == "twin" ? "canary-twin" : username == "yorick" ? "canary-yorick" : "canary-hamlet");
 
         Assert.Equal((username, status), (username, answer.Status));
         Assert.Equal(status == 200 ? "Hamlet@mail.example.com" : null, status == 200 ? Member(answer, "email") : null);
@@ -126,7 +127,8 @@ public sealed class LdapTests : IAsyncLifetime
     {
         var server = await StartAsync(("appendDomain", "example.com"), ("autoCreate", "true"));
 
-        Assert.Equal((401, Golden("E5")), (await server.LogInAsync("hamlet", password)) is var answer ? (answer.Status, answer.Body) : default);
+        Assert.Equal(
+            (401, Golden("E5")), (await server.LogInAsync("hamlet", password)) is var answer ? (answer.Status, answer.Body) : default);
     }
 
     // ---- Accounts ----
@@ -141,7 +143,9 @@ public sealed class LdapTests : IAsyncLifetime
 
         Assert.All(answers, answer => Assert.Equal(again, answer, (one, other) => one!.Status == 200 && one.Body == other!.Body));
         var account = (await _accounts.FindAsync("", Parse("hamlet@example.com"), CancellationToken.None)).Account!;
-        Assert.Equal((1, "Hamlet, Prince of Denmark", Account.Member, false), (account.UserId, account.FullName, account.Role, account.HasUsablePassword));
+        Assert.Equal(
+            (1, "Hamlet, Prince of Denmark", Account.Member, false),
+            (account.UserId, account.FullName, account.Role, account.HasUsablePassword));
         Assert.Equal(Opening.Opened, Cipher.Open(account, out var key));
         Assert.Equal(Member(again, "api_key"), key);
         Assert.Contains(await EventsAsync(1, "hamlet@example.com", SecurityEventKind.AccountCreated), happened => happened.UserId == 1);
@@ -226,7 +230,9 @@ public sealed class LdapTests : IAsyncLifetime
 
         Assert.Equal(429, (await server.LogInAsync("hamlet", "canary-hamlet")).Status);
         Assert.Equal(429, (await server.LogInAsync("hamlet@example.com", Local)).Status);
-        Assert.All(await EventsAsync(5, "hamlet@example.com", SecurityEventKind.LoginRefused), happened => Assert.Equal("wrong_password", happened.Outcome));
+        Assert.All(
+            await EventsAsync(5, "hamlet@example.com", SecurityEventKind.LoginRefused),
+            happened => Assert.Equal("wrong_password", happened.Outcome));
         foreach (var attempt in Enumerable.Range(0, 6))
         {
             Assert.Equal(attempt < 5 ? 401 : 429, (await server.LogInAsync("nobody", "wrong")).Status);
@@ -240,7 +246,8 @@ public sealed class LdapTests : IAsyncLifetime
     {
         await using var own = await Slapd.StartAsync();
         await AddAsync("", 3, "hamlet@example.com", await Organisation.HashAsync(Local));
-        var server = await StartAsync(own, ("appendDomain", "example.com"), ("order", order), ("realms", "@,acme"), ("autoCreate", "true"), ("limit", "5"));
+        var server = await StartAsync(
+            own, ("appendDomain", "example.com"), ("order", order), ("realms", "@,acme"), ("autoCreate", "true"), ("limit", "5"));
         Assert.Equal(200, (await server.LogInAsync("hamlet", "canary-hamlet")).Status);
         Assert.Equal(200, (await server.SendAsync(HttpMethod.Get, "/api/v1/health/ready")).Status);
         own.Stop();
@@ -257,7 +264,8 @@ public sealed class LdapTests : IAsyncLifetime
             // Nobody judged anything, so nothing counts.
             foreach (var _ in Enumerable.Range(0, 6))
             {
-                Assert.Equal((503, Golden("E18")), await BodyAsync(server, username, $"canary-{username.Split('@')[0]}", "acme.zulip.example.com"));
+                Assert.Equal(
+                    (503, Golden("E18")), await BodyAsync(server, username, $"canary-{username.Split('@')[0]}", "acme.zulip.example.com"));
             }
         }
 
@@ -281,7 +289,8 @@ public sealed class LdapTests : IAsyncLifetime
         Assert.Equal(200, (await server.LogInAsync("horatio", "canary-horatio")).Status);
         proxy.IsSilent = true;
 
-        var stuck = await Task.WhenAll(Enumerable.Range(0, 6).Select(i => server.LogInAsync(i % 2 == 0 ? "horatio" : "nobody", "canary-horatio")));
+        var stuck = await Task.WhenAll(
+            Enumerable.Range(0, 6).Select(i => server.LogInAsync(i % 2 == 0 ? "horatio" : "nobody", "canary-horatio")));
         Assert.All(stuck, answer => Assert.Equal((503, Golden("E18")), (answer.Status, answer.Body)));
         Assert.Equal(200, (await server.LogInAsync("hamlet@example.com", Local)).Status);
         Assert.Equal(503, (await server.SendAsync(HttpMethod.Get, "/api/v1/health/ready")).Status);
@@ -316,7 +325,8 @@ public sealed class LdapTests : IAsyncLifetime
     [InlineData("tls", "127.0.0.2", true, 503)]
     [InlineData("tls", "127.0.0.1", false, 503)]
     [InlineData("startTls", "127.0.0.1", false, 503)]
-    public async Task Only_a_certificate_that_is_trusted_and_names_the_host_is_taken(string encryption, string host, bool isTrusted, int status)
+    public async Task Only_a_certificate_that_is_trusted_and_names_the_host_is_taken(
+        string encryption, string host, bool isTrusted, int status)
     {
         var server = await StartAsync(
             [("appendDomain", "example.com"), ("autoCreate", "true"),
@@ -324,13 +334,15 @@ public sealed class LdapTests : IAsyncLifetime
             .. Trust(encryption), ("trustedCertificates", isTrusted ? _slapd.Authority : _slapd.ForeignAuthority)]);
 
         Assert.Equal(status, (await server.LogInAsync("hamlet", "canary-hamlet")).Status);
-        Assert.Equal(status == 503, server.Log.Any(line => line.Contains("its certificate or its TLS is refused", StringComparison.Ordinal)));
+        Assert.Equal(
+            status == 503, server.Log.Any(line => line.Contains("its certificate or its TLS is refused", StringComparison.Ordinal)));
     }
 
     [SlapdFact]
     public async Task A_certificate_that_only_an_authority_of_its_own_signed_is_not_the_systems()
     {
-        var server = await StartAsync(("appendDomain", "example.com"), ("autoCreate", "true"), ("uri", $"ldaps://localhost:{_slapd.TlsPort}"));
+        var server = await StartAsync(
+            ("appendDomain", "example.com"), ("autoCreate", "true"), ("uri", $"ldaps://localhost:{_slapd.TlsPort}"));
 
         Assert.Equal(503, (await server.LogInAsync("hamlet", "canary-hamlet")).Status);
     }
@@ -358,7 +370,9 @@ public sealed class LdapTests : IAsyncLifetime
     [SlapdFact]
     public async Task Neither_log_nor_audit_trail_quotes_what_went_to_the_directory()
     {
-        var server = await StartAsync(("emailAttribute", "mail"), ("reverseEmailSearchFilter", "(mail=%(email)s)"), ("autoCreate", "true"), ("bindPassword", "canary-wrong"));
+        var server = await StartAsync(
+            ("emailAttribute", "mail"), ("reverseEmailSearchFilter", "(mail=%(email)s)"), ("autoCreate", "true"),
+            ("bindPassword", "canary-wrong"));
         Assert.Equal(503, (await server.LogInAsync("horatio", "canary-horatio")).Status);
         var right = await StartAsync(("emailAttribute", "mail"), ("autoCreate", "true"));
         Assert.Equal(200, (await right.LogInAsync("horatio", "canary-horatio")).Status);
@@ -457,7 +471,9 @@ public sealed class LdapTests : IAsyncLifetime
     {
         var methods = settings.GetProperty("authentication_methods");
         Assert.Equal(methods.GetProperty("email").GetBoolean(), settings.GetProperty("email_auth_enabled").GetBoolean());
-        return (methods.GetProperty("password").GetBoolean(), methods.GetProperty("email").GetBoolean(), methods.GetProperty("ldap").GetBoolean(),
+        return (
+            methods.GetProperty("password").GetBoolean(), methods.GetProperty("email").GetBoolean(),
+            methods.GetProperty("ldap").GetBoolean(),
             settings.GetProperty("require_email_format_usernames").GetBoolean());
     }
 

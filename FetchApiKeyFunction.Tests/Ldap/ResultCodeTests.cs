@@ -20,7 +20,8 @@ public sealed class ResultCodeTests(ITestOutputHelper output)
     {
         using var directory = new ScriptedDirectory();
         await using var endpoint = await DirectoryEndpoint.StartAsync(directory, hasOwnPasswords);
-        var table = new StringBuilder($"{(hasOwnPasswords ? "realm with both" : "directory alone")}: status/counted by result code of the user's bind\n");
+        var table = new StringBuilder(
+            $"{(hasOwnPasswords ? "realm with both" : "directory alone")}: status/counted by result code of the user's bind\n");
         table.AppendLine(CultureInfo.InvariantCulture, $"{"answer",-12} {"known, right",-14} {"known, wrong",-14} {"unknown",-14}");
         var replies = Codes.Select(code => ($"{code}", Wrong: new ScriptedReply(code), Right: new ScriptedReply(code))).ToList();
         replies.Add(("late", new ScriptedReply(49, Late), new ScriptedReply(0)));
@@ -82,7 +83,8 @@ public sealed class ResultCodeTests(ITestOutputHelper output)
             Assert.Equal(
                 hasOwnPasswords ? (2, 1, 0) : (0, 0, 0),
                 (await endpoint.CountedAsync("hamlet@example.com"), await endpoint.CountedAsync("nobody@example.com"), directory.Binds));
-            Assert.Contains(endpoint.Server.Log, line => line.Contains("Directory 'people' cannot judge a login: ", StringComparison.Ordinal));
+            Assert.Contains(
+                endpoint.Server.Log, line => line.Contains("Directory 'people' cannot judge a login: ", StringComparison.Ordinal));
         }
     }
 
@@ -163,7 +165,8 @@ public sealed class ResultCodeTests(ITestOutputHelper output)
     [InlineData(49, "80090308: LdapErr: DSID-0C090439, comment: AcceptSecurityContext error, data 775, v4563", "ldap 49 data 775")]
     [InlineData(53, "Account inactive: hamlet", "ldap 53")]
     [InlineData(49, "data 532 of hamlet", "ldap 49")]
-    public async Task The_code_and_the_sub_code_of_Active_Directory_are_in_the_audit_trail_and_nothing_else_of_what_it_wrote(int code, string diagnostic, string detail)
+    public async Task The_code_and_the_sub_code_of_Active_Directory_are_in_the_audit_trail_and_nothing_else_of_what_it_wrote(
+        int code, string diagnostic, string detail)
     {
         using var directory = new ScriptedDirectory().With("hamlet", "right");
         directory.UserBind = (_, _) => new ScriptedReply(code, Diagnostic: diagnostic);

@@ -97,7 +97,8 @@ internal sealed class Slapd : IAsyncDisposable
         Path.Combine(_root, "usr/sbin/slapd"), arguments,
         new Dictionary<string, string>
         {
-            ["LD_LIBRARY_PATH"] = string.Join(':', Directory.GetDirectories(Path.Combine(_root, "usr/lib"), "*-linux-gnu").Append(Path.Combine(_root, "usr/lib/ldap"))),
+            ["LD_LIBRARY_PATH"] = string.Join(
+                ':', Directory.GetDirectories(Path.Combine(_root, "usr/lib"), "*-linux-gnu").Append(Path.Combine(_root, "usr/lib/ldap"))),
         },
         _folder);
 

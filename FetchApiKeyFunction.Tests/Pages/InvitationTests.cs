@@ -28,14 +28,18 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
         using var printed = JsonDocument.Parse(output);
         var link = printed.RootElement.GetProperty("link").GetString()!;
         Assert.StartsWith($"{origin}{PasswordResetPage.Path}?token=", link, StringComparison.Ordinal);
-        Assert.InRange(printed.RootElement.GetProperty("expires").GetDateTimeOffset() - started, TimeSpan.FromHours(hours), TimeSpan.FromHours(hours) + TimeSpan.FromMinutes(1));
+        Assert.InRange(
+            printed.RootElement.GetProperty("expires").GetDateTimeOffset() - started, TimeSpan.FromHours(hours),
+            TimeSpan.FromHours(hours) + TimeSpan.FromMinutes(1));
         TableEntity row = await organisation.Tables.Accounts.GetEntityAsync<TableEntity>(
             Account.PartitionOf(realm, EmailAddress.TryParse(account.Email)!), PasswordInvitation.Row);
         var token = link[(link.IndexOf('=', StringComparison.Ordinal) + 1)..];
         Assert.Matches("^[A-Za-z0-9_-]{86}$", token);
         Assert.Equal(InvitationToken.TryParse(token)!.Digest, row.GetString("SecretDigest"));
         Assert.DoesNotContain(token[44..], string.Join('|', row.Select(cell => cell.Value)), StringComparison.Ordinal);
-        Assert.Equal(200, (await organisation.Server.OpenAsync(token, realm.Length > 0 ? realm + ".zulip.example.com" : TestServer.RootHost)).Status);
+        Assert.Equal(
+            200,
+            (await organisation.Server.OpenAsync(token, realm.Length > 0 ? realm + ".zulip.example.com" : TestServer.RootHost)).Status);
     }
 
     [Fact]
@@ -48,7 +52,8 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
         var second = await organisation.InviteAsync(one);
 
         Assert.Equal(404, (await organisation.Server.OpenAsync(first)).Status);
-        Assert.Equal((200, 200), ((await organisation.Server.OpenAsync(second)).Status, (await organisation.Server.OpenAsync(others)).Status));
+        Assert.Equal(
+            (200, 200), ((await organisation.Server.OpenAsync(second)).Status, (await organisation.Server.OpenAsync(others)).Status));
     }
 
     [Theory]
@@ -86,7 +91,8 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
         var account = await organisation.NewAccountAsync();
         await RunAsync($"users invite-reset {account.Email}");
         var (_, recorded, _) = await RunAsync($"audit search --email {account.Email} --json");
-        Assert.Contains($"\"kind\":\"{SecurityEventKind.OperatorAct}\",\"outcome\":\"users invite-reset\"", recorded, StringComparison.Ordinal);
+        Assert.Contains(
+            $"\"kind\":\"{SecurityEventKind.OperatorAct}\",\"outcome\":\"users invite-reset\"", recorded, StringComparison.Ordinal);
 
         var tables = await SharedAzurite.NewStorageAsync();
         var opened = AccountTables.Open(tables);
@@ -155,7 +161,9 @@ public sealed class InvitationTests(Organisation organisation) : IClassFixture<O
             new("ExternalHost", externalHost), new("Argon2:memoryKib", "64"), new("Argon2:passes", "1"), new("Argon2:lanes", "1"),
             new(TestServer.KeyVariable.Name.Replace("__", ":", StringComparison.Ordinal), TestServer.KeyVariable.Value),
         ]).Build();
-        var code = await new CommandLine(environment, new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false), TimeProvider.System)
+        var code = await new CommandLine(
+            environment, new StandardInput(new MemoryStream(System.Text.Encoding.UTF8.GetBytes(input)), isTerminal: false),
+            TimeProvider.System)
             .RunAsync(command.Split(' ', StringSplitOptions.RemoveEmptyEntries), output, error);
         return (code, output.ToString(), error.ToString());
     }

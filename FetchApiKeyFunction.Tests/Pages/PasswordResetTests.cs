@@ -47,7 +47,9 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
         Assert.Equal(Opening.Opened, Cipher.Open(account, out var key));
         Assert.Contains(key, login.Body, StringComparison.Ordinal);
         Assert.Equal(401, (await server.LogInAsync(account.Email, Organisation.RightPassword)).Status);
-        Assert.Contains($"m={Cost.MemoryKib},t={Cost.Passes},p={Cost.Lanes}$", (await organisation.FindAsync(account.Email)).PasswordHash, StringComparison.Ordinal);
+        Assert.Contains(
+            $"m={Cost.MemoryKib},t={Cost.Passes},p={Cost.Lanes}$", (await organisation.FindAsync(account.Email)).PasswordHash,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -150,10 +152,12 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
     public async Task Bad_links_from_an_address_are_limited_and_good_ones_do_not_count()
     {
         // An address of its own, since that of the machine is the other tests' too.
-        await using var behind = await TestServer.StartAsync(organisation.Tables, NewSettings(ManyAttempts with { PerAddress = 3 }), behindFunctionsHost: true);
+        await using var behind = await TestServer.StartAsync(
+            organisation.Tables, NewSettings(ManyAttempts with { PerAddress = 3 }), behindFunctionsHost: true);
         var token = await organisation.InviteAsync(await organisation.NewAccountAsync());
         (string, string)[] from = [("X-Forwarded-Host", "zulip.example.com"), ("X-Forwarded-For", "203.0.113.77")];
-        Task<Answer> OpenAsync(string text) => behind.SendAsync(HttpMethod.Get, $"{PasswordResetPage.Path}?token={text}", null, "127.0.0.1", from);
+        Task<Answer> OpenAsync(string text) => behind.SendAsync(
+            HttpMethod.Get, $"{PasswordResetPage.Path}?token={text}", null, "127.0.0.1", from);
 
         for (var i = 0; i < 5; i++)
         {
@@ -207,7 +211,8 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
     [InlineData("aaaaaaaaaaaa", "aaaaaaaaaaaa", "it repeats the same few characters")]
     [InlineData("zulip.com", "zulip.com", "own e-mail address")]
     [InlineData("unrelated clouds juggle turnips", "unrelated clouds juggle turnip", "The two passwords differ.")]
-    public async Task A_password_that_will_not_do_is_refused_with_the_reason_and_the_link_is_as_good_as_before(string password, string again, string reason)
+    public async Task A_password_that_will_not_do_is_refused_with_the_reason_and_the_link_is_as_good_as_before(
+        string password, string again, string reason)
     {
         var account = await organisation.NewAccountAsync();
         var token = await organisation.InviteAsync(account);
@@ -248,7 +253,8 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
         var account = await organisation.NewAccountAsync();
         var token = await organisation.InviteAsync(account);
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 16).Select(i => (i % 2 == 0 ? Server : other).ChooseAsync(token, $"{Strong} {i}")));
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 16).Select(i => (i % 2 == 0 ? Server : other).ChooseAsync(token, $"{Strong} {i}")));
 
         var winner = Assert.Single(Enumerable.Range(0, 16), i => answers[i].Status == 200);
         Assert.All(answers.Where((_, i) => i != winner), answer => Assert.Equal(404, answer.Status));
@@ -322,7 +328,8 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
         {
             var answer = await Server.SendAsync(new HttpMethod(method), path);
 
-            Assert.Equal((405, Golden("page-method-not-allowed"), "GET, HEAD, POST"), (answer.Status, answer.Body, answer.Headers["Allow"]));
+            Assert.Equal(
+                (405, Golden("page-method-not-allowed"), "GET, HEAD, POST"), (answer.Status, answer.Body, answer.Headers["Allow"]));
         }
     }
 
@@ -390,7 +397,9 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
         var happened = await EventAsync(invocation);
         Assert.Equal(200, set.Status);
         Assert.Equal(
-            (SecurityEventKind.PasswordChanged, "password_changed", account.UserId, new CorrelationDigest(Keys).OfAccount("", EmailAddress.TryParse(account.Email)!)),
+            (
+                SecurityEventKind.PasswordChanged, "password_changed", account.UserId,
+                new CorrelationDigest(Keys).OfAccount("", EmailAddress.TryParse(account.Email)!)),
             (happened.Kind, happened.Outcome, happened.UserId!.Value, happened.Account));
         List<string> rows = [rowBefore, .. await RowsAsync()];
         lock (told)

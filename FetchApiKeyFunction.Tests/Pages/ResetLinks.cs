@@ -14,10 +14,12 @@ internal static class ResetLinks
     private static int _users = 1000;
 
     /// <summary>An account of its own for each test, in a realm of the organisation's.</summary>
-    public static async Task<Account> NewAccountAsync(this Organisation organisation, string? hash = null, string subdomain = "", bool isActive = true)
+    public static async Task<Account> NewAccountAsync(
+        this Organisation organisation, string? hash = null, string subdomain = "", bool isActive = true)
     {
         var id = Interlocked.Increment(ref _users);
-        await organisation.AddAsync(subdomain, id, $"User{id}@zulip.com", hash ?? await Organisation.HashAsync(Organisation.RightPassword), isActive);
+        await organisation.AddAsync(
+            subdomain, id, $"User{id}@zulip.com", hash ?? await Organisation.HashAsync(Organisation.RightPassword), isActive);
         return await organisation.FindAsync($"User{id}@zulip.com", subdomain);
     }
 

@@ -40,7 +40,8 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
     [InlineData("refuse")]
     public void On_Azure_the_process_does_not_start_with_it(string value)
     {
-        var fault = Assert.Throws<InvalidSettingsException>(() => PasswordlessServer.Read(("DevelopmentLogin", value), ("WEBSITE_HOSTNAME", "app.azurewebsites.net")));
+        var fault = Assert.Throws<InvalidSettingsException>(
+            () => PasswordlessServer.Read(("DevelopmentLogin", value), ("WEBSITE_HOSTNAME", "app.azurewebsites.net")));
 
         Assert.StartsWith("DevelopmentLogin: ", Assert.Single(fault.Faults), StringComparison.Ordinal);
     }
@@ -52,7 +53,8 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
 
     [Theory]
     [MemberData(nameof(PublicListeners))]
-    public void Behind_the_Functions_host_or_at_an_address_that_others_reach_it_does_not_start_either(string address, bool behindFunctionsHost)
+    public void Behind_the_Functions_host_or_at_an_address_that_others_reach_it_does_not_start_either(
+        string address, bool behindFunctionsHost)
     {
         var listener = new Listener(IPAddress.Parse(address), 0, behindFunctionsHost);
 
@@ -73,7 +75,9 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
         var fault = Record.Exception(() => PasswordlessServer.Read(("DevelopmentLogin", value), ("CorsAllowedOrigins", origins))) as InvalidSettingsException;
 
         Assert.Equal(starts, fault is null);
-        Assert.All(fault?.Faults ?? [], line => Assert.StartsWith("CorsAllowedOrigins: must not be * with DevelopmentLogin", line, StringComparison.Ordinal));
+        Assert.All(
+            fault?.Faults ?? [],
+            line => Assert.StartsWith("CorsAllowedOrigins: must not be * with DevelopmentLogin", line, StringComparison.Ordinal));
     }
 
     [Theory]
@@ -86,8 +90,11 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
     [Fact]
     public async Task The_server_settings_tell_whether_it_is_on()
     {
-        Assert.Contains("\"dev\":true", (await _server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
-        Assert.Contains("\"dev\":false", (await organisation.Server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"dev\":true", (await _server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"dev\":false", (await organisation.Server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -102,7 +109,8 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
         Assert.Equal((400, Golden("dev-backend-off")), (fetch.Status, fetch.Body));
         Assert.Equal((400, Golden("E1")), (missing.Status, missing.Body));
         Assert.Equal((400, Golden("dev-backend-off")), (list.Status, list.Body));
-        Assert.Contains("\"dev\":false", (await refusing.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
+        Assert.Contains(
+            "\"dev\":false", (await refusing.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
     }
 
     // ---- What it answers ----
@@ -144,7 +152,8 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
         var tables = await SharedAzurite.NewTablesAsync();
         var realms = new RealmStore(tables, TimeSpan.Zero, TimeProvider.System);
         await realms.AddAsync(new Realm("", "Root", "", "", null, true, PasswordBackends.Email), CancellationToken.None);
-        await realms.AddAsync(new Realm("acme", "Acme", "", "", "https://chat.example.org", true, PasswordBackends.None), CancellationToken.None);
+        await realms.AddAsync(
+            new Realm("acme", "Acme", "", "", "https://chat.example.org", true, PasswordBackends.None), CancellationToken.None);
         await AddAsync(tables, "", 1, "iago@zulip.com", Account.Member, isActive: true);
         await AddAsync(tables, "", 2, "gone@zulip.com", Account.Administrator, isActive: false);
         await AddAsync(tables, "acme", 1, "boss@acme.com", Account.Owner, isActive: true);
@@ -185,6 +194,8 @@ public sealed class DevelopmentLoginTests(Organisation organisation) : IClassFix
 
     private static async Task AddAsync(AccountTables tables, string subdomain, int userId, string email, int role, bool isActive) =>
         Assert.Equal(Addition.Added, await new AccountStore(tables).AddAsync(
-            new Account(subdomain, userId, email, "!", Cipher.Seal(subdomain, EmailAddress.TryParse(email)!, userId, Account.NewApiKey()), isActive, role, DateTimeOffset.UnixEpoch),
+            new Account(
+                subdomain, userId, email, "!", Cipher.Seal(subdomain, EmailAddress.TryParse(email)!, userId, Account.NewApiKey()), isActive,
+                role, DateTimeOffset.UnixEpoch),
             EmailAddress.TryParse(email)!, CancellationToken.None));
 }

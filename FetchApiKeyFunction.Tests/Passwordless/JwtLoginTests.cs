@@ -98,7 +98,8 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
     [InlineData("jwt-profile", " true ")]
     public async Task The_profile_comes_when_it_is_asked_for_and_what_nothing_took_comes_last(string golden, string include)
     {
-        var answer = await _server.SendAsync(HttpMethod.Post, Path, Form(("token", Hmac("HS256", Iago)), ("include_profile", include), ("password", "x"), ("client", "c")));
+        var answer = await _server.SendAsync(
+            HttpMethod.Post, Path, Form(("token", Hmac("HS256", Iago)), ("include_profile", include), ("password", "x"), ("client", "c")));
 
         Assert.Equal((200, Golden(golden)), (answer.Status, answer.Body));
     }
@@ -174,14 +175,16 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
         ["full stops"] = (RootHost, () => ".."),
         ["no ASCII"] = (RootHost, () => "é.世界.🔑"),
         ["the public key's PEM as a secret"] = (AcmeHost, () => Confused(Encoding.UTF8.GetBytes(Rsa.ExportSubjectPublicKeyInfoPem()))),
-        ["the public key's PEM and a line's end as a secret"] = (AcmeHost, () => Confused(Encoding.UTF8.GetBytes(Rsa.ExportSubjectPublicKeyInfoPem() + "\n"))),
+        ["the public key's PEM and a line's end as a secret"] = (
+            AcmeHost, () => Confused(Encoding.UTF8.GetBytes(Rsa.ExportSubjectPublicKeyInfoPem() + "\n"))),
         ["the public key's DER as a secret"] = (AcmeHost, () => Confused(Rsa.ExportSubjectPublicKeyInfo())),
         ["the public key's modulus as a secret"] = (AcmeHost, () => Confused(Rsa.ExportParameters(false).Modulus!)),
         ["another RSA key"] = (AcmeHost, () => OwnKey(_ => """{"alg":"RS256"}""", ForAcme)),
         ["another hash of the same RSA key"] = (AcmeHost, () => Sign("""{"alg":"RS512"}""", ForAcme, text => Rsa.SignData(text, HashAlgorithmName.SHA512, RSASignaturePadding.Pkcs1))),
         ["another padding of the same RSA key"] = (AcmeHost, () => Sign("""{"alg":"PS256"}""", ForAcme, text => Rsa.SignData(text, HashAlgorithmName.SHA256, RSASignaturePadding.Pss))),
         ["another audience"] = (AcmeHost, () => RsaToken(ForAcme.Replace(Audience, "https://chat.example.org", StringComparison.Ordinal))),
-        ["an audience in another case"] = (AcmeHost, () => RsaToken(ForAcme.Replace(Audience, Audience.ToUpperInvariant(), StringComparison.Ordinal))),
+        ["an audience in another case"] = (
+            AcmeHost, () => RsaToken(ForAcme.Replace(Audience, Audience.ToUpperInvariant(), StringComparison.Ordinal))),
         ["no audience"] = (AcmeHost, () => RsaToken(ForAcme.Replace("\"aud\"", "\"x\"", StringComparison.Ordinal))),
         ["another issuer"] = (AcmeHost, () => RsaToken(ForAcme.Replace("\"portal\"", "\"portal2\"", StringComparison.Ordinal))),
         ["no issuer"] = (AcmeHost, () => RsaToken(ForAcme.Replace("\"iss\"", "\"x\"", StringComparison.Ordinal))),
@@ -203,7 +206,8 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
         var answer = await SendAsync(token, host);
 
         Assert.Equal((400, Golden("jwt-bad-token")), (answer.Status, answer.Body));
-        Assert.DoesNotContain(_server.Log, line => line.Contains(token, StringComparison.Ordinal) || line.StartsWith("Error", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            _server.Log, line => line.Contains(token, StringComparison.Ordinal) || line.StartsWith("Error", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -296,7 +300,8 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
     {
         using var small = RSA.Create(1024);
 
-        Assert.Contains("is an RSA key of 1024 bits; 2048 are the least", FaultOf(small.ExportSubjectPublicKeyInfoPem()), StringComparison.Ordinal);
+        Assert.Contains(
+            "is an RSA key of 1024 bits; 2048 are the least", FaultOf(small.ExportSubjectPublicKeyInfoPem()), StringComparison.Ordinal);
         Assert.Contains("is a private key", FaultOf(Rsa.ExportPkcs8PrivateKeyPem()), StringComparison.Ordinal);
 
         static string FaultOf(string key) => Assert.Single(Assert.Throws<InvalidSettingsException>(() => PasswordlessServer.Read(
@@ -340,7 +345,8 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
     private static string OwnKey(Func<RSAParameters, string> header, string claims = Iago)
     {
         using var own = RSA.Create(2048);
-        return Sign(header(own.ExportParameters(false)), claims, text => own.SignData(text, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
+        return Sign(
+            header(own.ExportParameters(false)), claims, text => own.SignData(text, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
     }
 
     private static string Encrypted() => new Microsoft.IdentityModel.JsonWebTokens.JsonWebTokenHandler().CreateToken(
@@ -355,7 +361,8 @@ public sealed class JwtLoginTests(Organisation organisation) : IClassFixture<Org
         return $"{parts[0]}.{Url(Encoding.UTF8.GetBytes(claims))}.{parts[2]}";
     }
 
-    private static string Unsigned(string header, string claims) => $"{Url(Encoding.UTF8.GetBytes(header))}.{Url(Encoding.UTF8.GetBytes(claims))}.";
+    private static string Unsigned(string header, string claims) =>
+        $"{Url(Encoding.UTF8.GetBytes(header))}.{Url(Encoding.UTF8.GetBytes(claims))}.";
 
     private static string Sign(string header, string claims, Func<byte[], byte[]> sign)
     {

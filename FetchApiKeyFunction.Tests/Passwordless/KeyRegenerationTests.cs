@@ -28,7 +28,8 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
         var login = await other.LogInAsync(email, "abcd1234");
         var next = await SendAsync(email, newKey, server: other);
 
-        Assert.Equal((200, Golden("key-changed").Replace(Organisation.IagosKey, newKey, StringComparison.Ordinal)), (answer.Status, answer.Body));
+        Assert.Equal(
+            (200, Golden("key-changed").Replace(Organisation.IagosKey, newKey, StringComparison.Ordinal)), (answer.Status, answer.Body));
         Assert.Equal("999", answer.Headers["X-RateLimit-Remaining"]);
         Assert.NotEqual(oldKey, newKey);
         Assert.Equal((401, Golden("key-invalid")), (again.Status, again.Body));
@@ -63,7 +64,8 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
     [InlineData("key-not-basic", 400, "Bearer gjA04ZYcqXKalvYMA8OeXSfzUOLrtbZv")]
     public async Task A_header_without_address_and_key_is_told_what_it_lacks(string golden, int status, string? authorization)
     {
-        var answer = await organisation.Server.SendAsync(HttpMethod.Post, Path, host: RootHost, headers: authorization is null ? [] : [("Authorization", authorization)]);
+        var answer = await organisation.Server.SendAsync(
+            HttpMethod.Post, Path, host: RootHost, headers: authorization is null ? [] : [("Authorization", authorization)]);
 
         Assert.Equal((status, Golden(golden)), (answer.Status, answer.Body));
         Assert.Equal(status == 401 ? "Basic realm=\"zulip\"" : null, answer.Headers.GetValueOrDefault("WWW-Authenticate"));
@@ -163,11 +165,13 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
         var (email, key) = await AddAsync();
         await using var other = await StartAsync(organisation.Tables);
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => SendAsync(email, key, server: i % 2 == 0 ? organisation.Server : other)));
+        var answers = await Task.WhenAll(
+            Enumerable.Range(0, 8).Select(i => SendAsync(email, key, server: i % 2 == 0 ? organisation.Server : other)));
         var login = await organisation.Server.LogInAsync(email, "abcd1234");
 
         var winner = Assert.Single(answers, answer => answer.Status == 200);
-        Assert.All(answers.Where(answer => answer != winner), answer => Assert.Equal((401, Golden("key-invalid")), (answer.Status, answer.Body)));
+        Assert.All(
+            answers.Where(answer => answer != winner), answer => Assert.Equal((401, Golden("key-invalid")), (answer.Status, answer.Body)));
         Assert.Contains($"\"api_key\":\"{KeyOf(winner)}\"", login.Body, StringComparison.Ordinal);
     }
 
@@ -194,7 +198,8 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
         var (email, key) = await AddAsync();
         var (proxy, connection) = await FaultProxy.StartAsync();
         await using var _ = proxy;
-        await using var server = await StartAsync(AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix }));
+        await using var server = await StartAsync(
+            AccountTables.Open(new StorageSettings { ConnectionString = connection, TablePrefix = organisation.TablePrefix }));
         var writes = 0;
         proxy.Meets = request => !HttpMethods.IsGet(request.Method) && request.Path.Value!.Contains("accounts", StringComparison.Ordinal) && Interlocked.Increment(ref writes) == 1;
         proxy.Fault = StorageFault.LostAcknowledgement;
@@ -212,7 +217,8 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
     {
         var (email, _) = await AddAsync();
         var account = await organisation.FindAsync(email);
-        await organisation.Accounts.SetSealedApiKeyAsync(account, Cipher.Seal("", EmailAddress.TryParse(account.Email)!, 5, Organisation.IagosKey), CancellationToken.None);
+        await organisation.Accounts.SetSealedApiKeyAsync(
+            account, Cipher.Seal("", EmailAddress.TryParse(account.Email)!, 5, Organisation.IagosKey), CancellationToken.None);
 
         var answer = await SendAsync(email, Organisation.IagosKey);
 
@@ -252,7 +258,8 @@ public sealed class KeyRegenerationTests(Organisation organisation) : IClassFixt
         return (email, key);
     }
 
-    private Task<Answer> SendAsync(string email, string key, string host = RootHost, TestServer? server = null) => SendPairAsync($"{email}:{key}", host, server);
+    private Task<Answer> SendAsync(string email, string key, string host = RootHost, TestServer? server = null) =>
+        SendPairAsync($"{email}:{key}", host, server);
 
     private Task<Answer> SendPairAsync(string pair, string host = RootHost, TestServer? server = null) =>
         (server ?? organisation.Server).SendAsync(

@@ -95,7 +95,8 @@ public sealed class TokenJsonTests(Organisation organisation) : IClassFixture<Or
     [InlineData("[true]", "jwt-profile-no-boolean")]
     public async Task A_parameter_that_is_JSON_is_read_as_carefully(string include, string golden)
     {
-        var answer = await _server.SendAsync(HttpMethod.Post, "/api/v1/jwt/fetch_api_key", Form(("token", "x"), ("include_profile", include)));
+        var answer = await _server.SendAsync(
+            HttpMethod.Post, "/api/v1/jwt/fetch_api_key", Form(("token", "x"), ("include_profile", include)));
 
         Assert.Equal((400, Golden(golden)), (answer.Status, answer.Body));
     }

@@ -128,7 +128,9 @@ public sealed class PasswordTests : IDisposable
     {
         using var password = TypedPassword.FromText("abcd1234");
 
-        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(TestServer.ClientOf("c"), stored, password, () => { }, CancellationToken.None));
+        Assert.Equal(
+            (PasswordVerdict.Wrong, null),
+            await _hasher.VerifyAsync(TestServer.ClientOf("c"), stored, password, () => { }, CancellationToken.None));
     }
 
     [Fact]
@@ -136,7 +138,9 @@ public sealed class PasswordTests : IDisposable
     {
         using var empty = TypedPassword.FromText("");
 
-        Assert.Equal((PasswordVerdict.Wrong, null), await _hasher.VerifyAsync(TestServer.ClientOf("c"), await HashAsync("x"), empty, () => { }, CancellationToken.None));
+        Assert.Equal(
+            (PasswordVerdict.Wrong, null),
+            await _hasher.VerifyAsync(TestServer.ClientOf("c"), await HashAsync("x"), empty, () => { }, CancellationToken.None));
     }
 
     [Fact]

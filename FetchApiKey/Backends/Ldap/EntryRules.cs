@@ -21,8 +21,7 @@ internal sealed class EntryRules(LdapSettings settings, ILogger log)
 
     /// <summary>
     /// Whether an entry has a typed name as it is, ASCII case aside. A directory matches names without regard to case, blanks and
-    /// look-alikes of Unicode; each
-    /// spelling would have an attempt limit of its own.
+    /// look-alikes of Unicode; each spelling would have an attempt limit of its own.
     /// </summary>
     public bool IsOf(DirectoryEntry entry, string typed) =>
         entry[settings.UsernameAttribute].Any(value => Same(value, typed))

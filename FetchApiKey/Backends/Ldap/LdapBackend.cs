@@ -222,8 +222,8 @@ public sealed class LdapBackend(
     }
 
     /// <summary>
-    /// A member with a new key and no password of its own. Of several logins at once one makes it, and all get it. The event is stored before
-    /// each try to make it, and taken back where another was faster.
+    /// A member with a new key and no password of its own. Of several logins at once one makes it, and all get it. The event is stored
+    /// before each try to make it, and taken back where another was faster.
     /// </summary>
     private async Task<BackendVerdict> CreateAsync(PasswordCheck check, EmailAddress email, string fullName, CancellationToken cancellation)
     {

@@ -27,8 +27,8 @@ public sealed record DirectoryAnswer(DirectoryVerdict Verdict, DirectoryEntry? E
 
 /// <summary>
 /// The same questions for every name, whether there is an entry or not: the searches, and the bind of the entry or of a decoy, on a
-/// connection that is
-/// made for this alone. What follows the bind needs no further question, so that an outage in between tells nothing about the password.
+/// connection that is made for this alone. What follows the bind needs no further question, so that an outage in between tells nothing
+/// about the password.
 /// </summary>
 public sealed class LdapDirectory : IDisposable
 {
@@ -191,7 +191,8 @@ public sealed class LdapDirectory : IDisposable
         {
             // Whatever it is, the bind was sent.
             _sessions.Distrust(found.Session.Server);
-            _log.DirectoryUnavailable(_settings.Id, (fault as DirectoryUnavailableException)?.Message ?? $"no answer to a bind in time ({fault.GetType().Name})");
+            _log.DirectoryUnavailable(
+                _settings.Id, (fault as DirectoryUnavailableException)?.Message ?? $"no answer to a bind in time ({fault.GetType().Name})");
             return new DirectoryAnswer(DirectoryVerdict.Unanswered, found.Entry, "ldap unanswered");
         }
 

@@ -54,8 +54,7 @@ internal sealed partial record LdapMessage(int Id, LdapOperation Operation, Ldap
 
     /// <summary>
     /// The length of the message that begins here; 0 where too little has arrived to tell or to read it, negative where none can begin
-    /// so. The
-    /// length is read before memory is taken for what it announces.
+    /// so. The length is read before memory is taken for what it announces.
     /// </summary>
     public static int Measure(ReadOnlySpan<byte> received)
     {

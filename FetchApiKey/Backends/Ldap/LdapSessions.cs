@@ -53,9 +53,8 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
     public bool IsTrusted(LdapSession session) => session.Era == Interlocked.Read(ref _era);
 
     /// <summary>
-    /// Asks on a kept connection, which has half the time, since it may have been forgotten in between; where that fails on a new one,
-    /// of the first server that
-    /// answers. What is asked must be harmless to ask twice.
+    /// Asks on a kept connection, which has half the time, since it may have been forgotten in between; where that fails on a new one, of
+    /// the first server that answers. What is asked must be harmless to ask twice.
     /// </summary>
     /// <exception cref="DirectoryUnavailableException">No server could say.</exception>
     public async Task<T> AskAsync<T>(Func<LdapSession, Task<T>> ask, TimeBudget budget)

@@ -97,7 +97,8 @@ public sealed class PasswordStrengthTests(ITestOutputHelper output)
     {
         using var password = TypedPassword.FromText(text);
 
-        Assert.Equal(isEnough, PasswordStrength.IsEnough(password, new FakeTimeProvider(new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero))));
+        Assert.Equal(
+            isEnough, PasswordStrength.IsEnough(password, new FakeTimeProvider(new DateTimeOffset(year, 1, 1, 0, 0, 0, TimeSpan.Zero))));
     }
 
     [Theory]
@@ -121,7 +122,8 @@ public sealed class PasswordStrengthTests(ITestOutputHelper output)
     [InlineData("z0l1pzulip", null)]
     [InlineData("correct horse battery staple", null)]
     [InlineData("Grüße, 世界 🔑", null)]
-    public void Who_chooses_a_weak_password_is_told_what_is_weak(string text, Weakness? weakness) => Assert.Equal(weakness, WeaknessOf(text));
+    public void Who_chooses_a_weak_password_is_told_what_is_weak(string text, Weakness? weakness) =>
+        Assert.Equal(weakness, WeaknessOf(text));
 
     [Fact]
     public void Every_weakness_has_a_sentence_of_its_own()

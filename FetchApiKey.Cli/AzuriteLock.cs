@@ -1,4 +1,4 @@
-// Who has a folder or a port for an Azurite of his: two of them in one folder overwrite each other's data.
+// Keeps two Azurites out of one folder, where they would overwrite each other's data, and off the standard port.
 
 using System.Diagnostics;
 using System.Globalization;

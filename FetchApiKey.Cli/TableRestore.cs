@@ -91,7 +91,7 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
             await table.AddEntityAsync(WithSealThatOpens(name, row), cancellation);
             return Restored.Added;
         }
-        catch (RequestFailedException fault) when (fault.Status == 409)
+        catch (RequestFailedException fault) when (fault.IsTaken())
         {
             try
             {

@@ -109,7 +109,8 @@ public sealed class Login(
 
             using (attempt)
             {
-                var result = await JudgeAsync(attempt, realm, client, invocation, lifetime, () => judge(attempt, reading!));
+                var result = await attempts.JudgeAsync(
+                    attempt, events, realm.Subdomain, invocation, () => judge(attempt, reading!), lifetime.Abandoned);
                 if (!result.IsUnjudged)
                 {
                     var (mayLeave, tooMany) = await attempts.CommitAsync(attempt, result.IsFailure);
@@ -150,31 +151,6 @@ public sealed class Login(
     {
         LoginEvents.Ended(LoginOutcome.RateLimited, realm.Subdomain);
         return new LoginResult(LoginOutcome.RateLimited, null) { RetryAfter = retryAfter, RateLimit = attempts.Exhausted(name, client, retryAfter) };
-    }
-
-    private async Task<LoginResult> JudgeAsync(
-        LoginAttempt attempt, Realm realm, ClientAddress client, string invocation, RequestLifetime lifetime, Func<Task<LoginResult>> judge)
-    {
-        try
-        {
-            attempt.Waiting.ThrowIfCancellationRequested();
-            return await judge();
-        }
-        catch (Exception fault)
-        {
-            var other = await attempts.EndedWaitingAsync(attempt, fault, lifetime.Abandoned);
-            if (attempt.FillsAddress)
-            {
-                events.AddressFilled(realm.Subdomain, client, invocation);
-            }
-
-            if (other is not null)
-            {
-                throw other;
-            }
-
-            throw;
-        }
     }
 
     /// <summary>For somebody whom another than this endpoint vouches for: whether the account may be used, and its key.</summary>

@@ -105,28 +105,9 @@ public sealed class PasswordReset(
 
         using (attempt)
         {
-            ResetResult result;
-            try
-            {
-                attempt.Waiting.ThrowIfCancellationRequested();
-                result = await JudgeAsync(realm, token, chosen, client, attempt, invocation, lifetime.Deadline);
-            }
-            catch (Exception fault)
-            {
-                var other = await attempts.EndedWaitingAsync(attempt, fault, lifetime.Abandoned);
-                if (attempt.FillsAddress)
-                {
-                    events.AddressFilled(realm.Subdomain, client, invocation);
-                }
-
-                if (other is not null)
-                {
-                    throw other;
-                }
-
-                throw;
-            }
-
+            var result = await attempts.JudgeAsync(
+                attempt, events, realm.Subdomain, invocation,
+                () => JudgeAsync(realm, token, chosen, client, attempt, invocation, lifetime.Deadline), lifetime.Abandoned);
             attempt.ReturnTurn();
 
             // A link that is good changes nothing by itself, and a password that it has set stays set: neither can be withheld.

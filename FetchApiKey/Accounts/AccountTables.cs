@@ -62,9 +62,15 @@ public sealed class AccountTables
     /// <summary>What a command that reads or writes everything waits, for whom a busy store is better than none.</summary>
     public static readonly TimeSpan BulkPatience = TimeSpan.FromSeconds(30);
 
+    /// <summary>To one server: as many as the client library's own transport opens.</summary>
+    private const int MaxConnections = 50;
+
     /// <summary>For an emulator: a proxy that the environment names would be asked for this machine, too, and cannot reach it.</summary>
-    private static readonly HttpClientTransport Direct = new(
-        new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) });
+    private static readonly HttpClientTransport Direct = new(new SocketsHttpHandler
+    {
+        UseProxy = false, AllowAutoRedirect = false, UseCookies = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        MaxConnectionsPerServer = MaxConnections,
+    });
 
     /// <param name="patience">How long each answer may take; null for what is right for a login.</param>
     public static AccountTables Open(StorageSettings settings, TimeSpan? patience = null)

@@ -79,18 +79,18 @@ internal sealed class UserIdClaims(AccountTables tables, TimeSpan lifetime)
         var faults = new List<RowFault>();
         await foreach (var row in tables.UserIds.ReadRowsAsync(filter: null, count, Columns, cancellation))
         {
-            if (row.Partition.EndsWith(DirectoryIds.PartitionEnd, StringComparison.Ordinal))
+            // Those that a directory's people have here are of another kind.
+            if (!row.Partition.EndsWith(DirectoryIds.PartitionEnd, StringComparison.Ordinal))
             {
-                continue;
+                _ = row.Text(Holder);
+                if (IdOf(row) is null)
+                {
+                    row.Refuse("RowKey", "is that of no user id");
+                }
+
+                faults.AddRange(row.Fault is { } fault ? [fault] : []);
             }
 
-            _ = row.Text(Holder);
-            if (IdOf(row) is null)
-            {
-                row.Refuse("RowKey", "is that of no user id");
-            }
-
-            faults.AddRange(row.Fault is { } fault ? [fault] : []);
             if (--count == 0)
             {
                 break;

@@ -98,6 +98,12 @@ public sealed class AttemptRecord
 
     public AttemptStanding Judge(AttemptPolicy policy, DateTimeOffset now)
     {
+        if (IsEmpty)
+        {
+            // Of most names, and asked several times a login.
+            return new AttemptStanding(Math.Min(policy.Limit, policy.DailyLimit ?? policy.Limit), TimeSpan.Zero);
+        }
+
         var ofWindow = Standing([.. _failures.Where(failure => !failure.IsCleared)], policy.Limit, policy.Window, now);
         if (policy.DailyLimit is not { } daily)
         {

@@ -71,7 +71,7 @@ internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long
     }
 
     public static async Task<ServerReport> OfAsync(LoginStack stack) =>
-        JsonSerializer.Deserialize<ServerReport>(await stack.AskAsync($"{{\"{nameof(AllocatedBytes)}\""))!;
+        JsonSerializer.Deserialize<ServerReport>(await stack.AskAsync())!;
 
     /// <summary>What each of so many logins took, between this report and a later one.</summary>
     public (double AllocatedBytes, Dictionary<string, double> Calls, Dictionary<string, double> Types) Per(int logins, ServerReport later)

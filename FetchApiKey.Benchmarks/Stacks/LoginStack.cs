@@ -2,6 +2,7 @@
 
 using System.Diagnostics;
 using System.Globalization;
+using System.Threading.Channels;
 using System.Net;
 using System.Net.Sockets;
 using Azure.Data.Tables;
@@ -75,6 +76,8 @@ internal sealed record LoadedStore(Azurite Azurite, string Prefix, Argon2Cost Co
 /// <param name="folder">Of its own, deleted with it; null for none.</param>
 internal sealed class LoginStack(string name, Process process, int port, Func<Task<IReadOnlyList<string>>> storedHashes, string? folder) : IDisposable
 {
+    private readonly Channel<string> _reports = Channel.CreateUnbounded<string>();
+
     /// <summary>How the names of all builds of the endpoint begin.</summary>
     private const string EndpointName = "endpoint";
 
@@ -156,18 +159,15 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
             Environment = { ["AccountStorage"] = store.Azurite.ConnectionString, ["TablePrefix"] = store.Prefix },
         };
 
-    /// <summary>Returns once the port is open. What the server prints is thrown away unless somebody reads it.</summary>
+    /// <summary>Returns once the port is open. What the server prints is read, so that it never waits, and all but reports is thrown away.</summary>
     public static async Task<LoginStack> StartAsync(
         string name, ProcessStartInfo start, int port, Func<Task<IReadOnlyList<string>>> storedHashes, string? folder = null)
     {
         start.RedirectStandardOutput = true;
         var process = NpmPackages.Run(start);
-        if (!start.RedirectStandardInput)
-        {
-            process.BeginOutputReadLine();
-        }
-
         var stack = new LoginStack(name, process, port, storedHashes, folder);
+        process.OutputDataReceived += (_, printed) => stack.Printed(printed.Data);
+        process.BeginOutputReadLine();
         var began = Stopwatch.GetTimestamp();
         while (!await IsOpenAsync(port))
         {
@@ -183,19 +183,11 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
         return stack;
     }
 
-    /// <summary>Sends a line to a server that listens to them, and gives the first line of its answer that begins like that.</summary>
-    public async Task<string> AskAsync(string beginning)
+    /// <summary>Sends a line to a server that listens to them, and gives the line of JSON that it answers with.</summary>
+    public async Task<string> AskAsync()
     {
         await process.StandardInput.WriteLineAsync();
-        while (await process.StandardOutput.ReadLineAsync() is { } line)
-        {
-            if (line.StartsWith(beginning, StringComparison.Ordinal))
-            {
-                return line;
-            }
-        }
-
-        throw new InvalidOperationException($"{name} ended.");
+        return await _reports.Reader.WaitToReadAsync() ? await _reports.Reader.ReadAsync() : throw new InvalidOperationException($"{name} ended.");
     }
 
     /// <summary>Its cost is what is compared, so it must be the one that was meant.</summary>
@@ -206,6 +198,19 @@ internal sealed class LoginStack(string name, Process process, int port, Func<Ta
         if (hashes.Count == 0 || hashes.Any(hash => StoredHash.Parse(hash) is not Argon2Hash { Variant: FetchApiKey.Argon2.Argon2Variant.Argon2id } argon2 || argon2.Cost != cost))
         {
             throw new InvalidOperationException(string.Create(CultureInfo.InvariantCulture, $"{name} does not store hashes of {cost}."));
+        }
+    }
+
+    /// <param name="line">Null at the end.</param>
+    private void Printed(string? line)
+    {
+        if (line is null)
+        {
+            _reports.Writer.TryComplete();
+        }
+        else if (line.StartsWith('{'))
+        {
+            _reports.Writer.TryWrite(line);
         }
     }
 

@@ -13,6 +13,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 
 namespace FetchApiKey.Composition;
 
@@ -42,6 +43,8 @@ public static class EndpointServices
         var services = builder.Services;
         services.Configure<KestrelServerOptions>(LimitRequests);
         services.PostConfigure<LoggerFilterOptions>(FilterLog);
+        // While nobody reads the log, lines are left out, and their number is told later: a login must not wait for a full pipe.
+        services.PostConfigure<ConsoleLoggerOptions>(console => console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite);
         services.AddTelemetry(settings.Telemetry);
         services.AddSingleton(settings).AddSingleton(host);
         services.AddSingleton(time ?? TimeProvider.System);

@@ -30,4 +30,8 @@ internal sealed class TestedProgram
     /// <param name="input">Null for none; else what it reads, to its end.</param>
     public ProcessRun Start(IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, string? input = null) =>
         ProcessRun.Start(_file, [.. _first, .. arguments], environment, input: input);
+
+    /// <summary>With a standard output that is a pipe which nobody reads.</summary>
+    public ProcessRun StartUnread(IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment) =>
+        ProcessRun.Start("sh", ["-c", "\"$0\" \"$@\" | sleep 600", _file, .. _first, .. arguments], environment);
 }

@@ -27,9 +27,9 @@ public sealed class OperatorActs(AuditTable table, CorrelationDigest digest, Tim
     public async Task RecordAsync(string subdomain, EmailAddress? email, int? userId, CancellationToken cancellation)
     {
         await table.StoreAsync(
-            table.ToRow(new SecurityEvent(
+            new SecurityEvent(
                 time.GetUtcNow(), Kind, verb, subdomain, userId, email is null ? "" : digest.OfAccount(subdomain, email), Client: "",
-                Environment.UserName, Invocation: "")),
+                Environment.UserName, Invocation: ""),
             cancellation);
         HasRecorded = true;
     }

@@ -93,7 +93,7 @@ internal static partial class Log
     [LoggerMessage(62, LogLevel.Error, "Security events are lost to the audit table ({Reason}); the log alone has them")]
     public static partial void AuditEventsLost(this ILogger log, string reason);
 
-    [LoggerMessage(63, LogLevel.Information, "{Count} events deleted from the audit table: their time was over")]
+    [LoggerMessage(63, LogLevel.Information, "{Count} rows deleted from the audit table: the time of their events was over")]
     public static partial void AuditSwept(this ILogger log, int count);
 
     [LoggerMessage(70, LogLevel.Error, "Not ready: {Reason}")]

@@ -48,7 +48,7 @@ public sealed class AuditAwayTests(Organisation organisation) : IClassFixture<Or
     public async Task An_audit_table_that_is_there_and_takes_nothing_makes_the_endpoint_unready_until_it_does()
     {
         await using var script = await StorageScript.StartAsync(organisation);
-        script.Play(call => call.Table == "batch" ? StorageFault.Throttled : StorageFault.None);
+        script.Play(call => call.Table == "audit" ? StorageFault.Throttled : StorageFault.None);
 
         Assert.Equal(401, (await script.Server.LogInAsync("nobody@zulip.com", "wrong")).Status);
         await RecordedEvents.UntilAsync(async () => (await script.Server.SendAsync(HttpMethod.Get, Ready)).Status == 503);

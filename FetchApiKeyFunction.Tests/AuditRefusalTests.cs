@@ -1,6 +1,7 @@
-// Rows that the audit table refuses, and conflicts that are no acknowledgement: made by mocks of the client.
+// Events that the audit table refuses, and conflicts that are no acknowledgement: made by mocks of the client.
 
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Azure;
 using Azure.Data.Tables;
 using FetchApiKey.Accounts;
@@ -19,7 +20,7 @@ public sealed class AuditRefusalTests
     [InlineData(400)]
     [InlineData(413)]
     [InlineData(422)]
-    public async Task A_row_that_the_table_refuses_is_lost_once_and_takes_no_other_with_it(int status)
+    public async Task An_event_that_the_table_refuses_is_lost_once_and_takes_no_other_with_it(int status)
     {
         var table = TableThat(rows => rows.Contains("bad") ? new RequestFailedException(status, "refused") : null);
         using var lost = new Measurements("fetch_api_key.audit.lost");
@@ -79,22 +80,23 @@ public sealed class AuditRefusalTests
     private static SecurityEvent Happened(string realm) =>
         new(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", realm, 1, "a", "c", "", "");
 
-    /// <summary>Realms stand for the rows.</summary>
+    /// <summary>Realms stand for the events.</summary>
     private AuditTable TableThat(Func<IReadOnlyList<string>, RequestFailedException?> refuses)
     {
         var audit = new Mock<TableClient>();
-        audit.Setup(table => table.SubmitTransactionAsync(It.IsAny<IEnumerable<TableTransactionAction>>(), It.IsAny<CancellationToken>()))
-            .Returns((IEnumerable<TableTransactionAction> actions, CancellationToken _) =>
+        audit.Setup(table => table.AddEntityAsync(It.IsAny<TableEntity>(), It.IsAny<CancellationToken>()))
+            .Returns((TableEntity row, CancellationToken _) =>
             {
                 Interlocked.Increment(ref _calls);
-                var rows = actions.Select(action => ((TableEntity)action.Entity).GetString("Realm")).ToList();
-                if (refuses(rows) is { } refusal)
+                var realms = row.GetString("Events").Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                    .Select(line => JsonDocument.Parse(line).RootElement.GetProperty("realm").GetString()!).ToList();
+                if (refuses(realms) is { } refusal)
                 {
-                    return Task.FromException<Response<IReadOnlyList<Response>>>(refusal);
+                    return Task.FromException<Response>(refusal);
                 }
 
-                rows.ForEach(_taken.Enqueue);
-                return Task.FromResult(Response.FromValue<IReadOnlyList<Response>>([], Mock.Of<Response>()));
+                realms.ForEach(_taken.Enqueue);
+                return Task.FromResult(Mock.Of<Response>());
             });
         audit.Setup(table => table.GetEntityIfExistsAsync<TableEntity>(It.IsAny<string>(), It.IsAny<string>(), It.IsAny<IEnumerable<string>>(), It.IsAny<CancellationToken>()))
             .ThrowsAsync(new RequestFailedException(404, "away", "TableNotFound", null));

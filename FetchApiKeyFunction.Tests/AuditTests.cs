@@ -107,16 +107,16 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
         var happened = new SecurityEvent(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", "", 1, "a", "c", "", "");
         using (var trail = new AuditTrail(new AuditTable(tables), TimeProvider.System, NullLogger<AuditTrail>.Instance))
         {
-            for (var i = 0; i < AuditTrail.Capacity + AuditTable.MaxBatch + 500; i++)
+            for (var i = 0; i < AuditTrail.Capacity + AuditRow.MaxEvents + 500; i++)
             {
                 trail.Record(happened);
             }
 
-            Assert.InRange(lost.Taken.Sum(taken => (long)taken[""]!), 500, 500 + AuditTable.MaxBatch);
+            Assert.InRange(lost.Taken.Sum(taken => (long)taken[""]!), 500, 500 + AuditRow.MaxEvents);
         }
 
         // What still waited when the process ended.
-        Assert.Equal(AuditTrail.Capacity + AuditTable.MaxBatch + 500, lost.Taken.Sum(taken => (long)taken[""]!));
+        Assert.Equal(AuditTrail.Capacity + AuditRow.MaxEvents + 500, lost.Taken.Sum(taken => (long)taken[""]!));
     }
 
     [Fact]
@@ -184,10 +184,11 @@ public sealed class AuditTests(Organisation organisation) : IClassFixture<Organi
         var now = TimeProvider.System.GetUtcNow();
         foreach (var age in new[] { 0, 1, 3, 3, 400 })
         {
-            var row = table.ToRow(new SecurityEvent(now.AddDays(-age), SecurityEventKind.Login, "logged_in", "", age, "a", "c", "", ""));
-            await table.AppendAsync([row], CancellationToken.None);
+            var row = Assert.Single(table.ToRows(
+                [new SecurityEvent(now.AddDays(-age), SecurityEventKind.Login, "logged_in", "", age, "a", "c", "", "")]));
+            await table.AppendAsync(row, CancellationToken.None);
             // As after a lost acknowledgement.
-            await table.AppendAsync([row], CancellationToken.None);
+            await table.AppendAsync(row, CancellationToken.None);
         }
 
         Assert.Equal(3, await table.SweepAsync(now.AddDays(-2), CancellationToken.None));

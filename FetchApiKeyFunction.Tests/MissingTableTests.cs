@@ -147,15 +147,15 @@ public sealed class MissingTableTests
         var account = new Account("", 1, "a@b.com", "!", "key", true, Account.Member, DateTimeOffset.UnixEpoch);
         var realm = new Realm("", "x", "", "", null, true, PasswordBackends.Email);
         var audit = new AuditTable(tables);
-        var row = audit.ToRow(
-            new SecurityEvent(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", "", 1, "a", "c", "", ""));
+        var row = Assert.Single(audit.ToRows(
+            [new SecurityEvent(TimeProvider.System.GetUtcNow(), SecurityEventKind.Login, "logged_in", "", 1, "a", "c", "", "")]));
 
         foreach (var act in new Func<Task>[]
         {
             () => new AccountStore(tables).AddAsync(account, EmailAddress.TryParse("a@b.com")!, CancellationToken.None),
             () => new AccountStore(tables).AddAllAsync([account], CancellationToken.None),
             () => new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(realm, CancellationToken.None),
-            () => audit.AppendAsync([row], CancellationToken.None),
+            () => audit.AppendAsync(row, CancellationToken.None),
         })
         {
             var fault = await Assert.ThrowsAsync<RequestFailedException>(act);

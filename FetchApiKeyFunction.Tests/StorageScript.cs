@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Http;
 namespace FetchApiKeyFunction.Tests;
 
 /// <param name="Table">accounts, attempts, audit, realms or userids; of a transaction, whose rows are in its body, "batch".</param>
-/// <param name="Batches">Transactions so far, this one too. A password reset makes two: its event, then the account.</param>
+/// <param name="Batches">Transactions so far, this one too. A password reset makes one, after its event.</param>
 /// <param name="Changes">Changes of accounts so far, this one too.</param>
 internal sealed record StorageCall(string Table, bool IsChange, int Batches, int Changes);
 

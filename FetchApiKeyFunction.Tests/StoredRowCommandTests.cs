@@ -147,10 +147,17 @@ public sealed class StoredRowCommandTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("UserId", 7L)]
-    [InlineData("Client", true)]
-    [InlineData("Outcome", null)]
-    public async Task A_damaged_event_is_shown_as_far_as_it_can_be_read(string column, object? value)
+    [InlineData("Events", 7L, "is of the type Int64")]
+    [InlineData("Events", null, "is missing")]
+    [InlineData("Events", """{"time":"2026-01-02T03:04:05Z","kind":"login","outcome":"logged_in","user_id":"7"}""", "line 1 has a user_id that is none")]
+    [InlineData("Events", """{"time":"2026-01-02T03:04:05Z","kind":"login","outcome":"logged_in","user_id":-1}""", "line 1 has a user_id that is none")]
+    [InlineData("Events", """{"time":"2026-01-02T03:04:05Z","kind":"login","outcome":"logged_in","client":true}""", "line 1 has a client that is no text")]
+    [InlineData("Events", """{"time":"2026-01-02T03:04:05Z","kind":"login"}""", "line 1 has no outcome")]
+    [InlineData("Events", """{"time":"yesterday","kind":"login","outcome":"logged_in"}""", "line 1 has no time")]
+    [InlineData("Events", """{"kind":"\ud83d"}""", "line 1 has half of a surrogate pair")]
+    [InlineData("Events", """[{"kind":"login"}]""", "line 1 is not JSON")]
+    [InlineData("Events", "\u0000", "line 1 is not JSON")]
+    public async Task A_damaged_event_is_shown_as_far_as_it_can_be_read(string column, object? value, string problem)
     {
         var audit = _desk.Tables.Audit;
         TableEntity? damaged = null;
@@ -161,14 +168,14 @@ public sealed class StoredRowCommandTests : IAsyncLifetime
 
         await DamagedRow.PutAsync(audit, damaged!.PartitionKey, damaged.RowKey, column, value);
 
-        foreach (var command in new[] { "audit tail --json", "audit search --json" })
+        foreach (var command in new[] { "audit tail --json", "audit search --json", "audit search --kind operator_act --json" })
         {
             var result = await _desk.RunAsync(command);
 
             Assert.Equal(ExitCode.Refused, result.Code);
             Assert.Equal(3, result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
             Assert.Contains(
-                $"table {audit.Name}, partition '{damaged.PartitionKey}', row '{damaged.RowKey}', column {column}: ", result.Error,
+                $"table {audit.Name}, partition '{damaged.PartitionKey}', row '{damaged.RowKey}', column {column}: {problem}", result.Error,
                 StringComparison.Ordinal);
         }
 

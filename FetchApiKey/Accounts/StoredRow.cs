@@ -71,7 +71,10 @@ public sealed class StoredRow
         TryGet<int>(column, isRequired: false, out var number) && IsWithin(column, number, min, max) ? number : null;
 
     /// <summary>For what only the reader can judge.</summary>
-    public void Refuse(string column, string problem) => Fault ??= new RowFault(_table, Partition, Row, column, problem);
+    public void Refuse(string column, string problem) => Fault ??= FaultOf(column, problem);
+
+    /// <summary>The same for a reader that takes a part of the row as sound.</summary>
+    public RowFault FaultOf(string column, string problem) => new(_table, Partition, Row, column, problem);
 
     private bool IsWithin(string column, int number, int min, int max)
     {

@@ -2,7 +2,6 @@
 
 using System.Threading.Channels;
 using Azure;
-using Azure.Data.Tables;
 using FetchApiKey.Accounts;
 using FetchApiKey.Telemetry;
 using Microsoft.Extensions.Logging;
@@ -20,7 +19,7 @@ public sealed class AuditTrail : IDisposable
     public const int Capacity = 10_000;
 
     /// <summary>
-    /// One transaction costs the store much less than many; a process that is killed has no more than this in the log alone.
+    /// One row costs the store much less than many; a process that is killed has no more than this in the log alone.
     /// </summary>
     private static readonly TimeSpan Gathering = TimeSpan.FromMilliseconds(200);
 
@@ -52,7 +51,7 @@ public sealed class AuditTrail : IDisposable
     /// <exception cref="Exception">It does not, so it must not be done.</exception>
     public async Task StoreAsync(SecurityEvent happening, CancellationToken cancellation)
     {
-        await _table.StoreAsync(_table.ToRow(happening), cancellation);
+        await _table.StoreAsync(happening, cancellation);
         Log(happening);
     }
 
@@ -78,25 +77,25 @@ public sealed class AuditTrail : IDisposable
 
     private async Task WriteAllAsync()
     {
-        var rows = new List<TableEntity>();
+        var events = new List<SecurityEvent>();
         while (await _waiting.Reader.WaitToReadAsync())
         {
-            if (_waiting.Reader.Count < AuditTable.MaxBatch)
+            if (_waiting.Reader.Count < AuditRow.MaxEvents)
             {
                 await Task.Delay(Gathering, _time, _closing.Token).ContinueWith(_ => { }, TaskScheduler.Default);
             }
 
-            while (rows.Count < AuditTable.MaxBatch && _waiting.Reader.TryRead(out var happened))
+            while (events.Count < AuditRow.MaxEvents && _waiting.Reader.TryRead(out var happened))
             {
-                rows.Add(_table.ToRow(happened));
+                events.Add(happened);
             }
 
-            foreach (var ofPartition in rows.GroupBy(row => row.PartitionKey, StringComparer.Ordinal))
+            foreach (var row in _table.ToRows(events))
             {
-                await WriteAsync([.. ofPartition]);
+                await WriteAsync(row);
             }
 
-            rows.Clear();
+            events.Clear();
         }
     }
 
@@ -104,13 +103,13 @@ public sealed class AuditTrail : IDisposable
         happened.Kind, happened.Outcome, happened.Realm, happened.UserId, happened.Account, happened.Client, happened.Invocation);
 
     /// <summary>Tries until it is done, or until the table says that it never will be.</summary>
-    private async Task WriteAsync(IReadOnlyList<TableEntity> rows)
+    private async Task WriteAsync(AuditRow row)
     {
         for (var delay = FirstRetry; ; delay = delay * 2 < LastRetry ? delay * 2 : LastRetry)
         {
             try
             {
-                await _table.AppendAsync(rows, _stopping.Token);
+                await _table.AppendAsync(row, _stopping.Token);
                 _isAway = false;
                 return;
             }
@@ -118,13 +117,13 @@ public sealed class AuditTrail : IDisposable
             {
                 if (_stopping.IsCancellationRequested)
                 {
-                    Lose(rows.Count, fault.GetType().Name);
+                    Lose(row.Events.Count, fault.GetType().Name);
                     return;
                 }
 
                 if (!IsPassing(fault))
                 {
-                    await WriteWithoutRefusedAsync(rows, fault);
+                    await WriteWithoutRefusedAsync(row.Events, fault);
                     return;
                 }
 
@@ -137,20 +136,20 @@ public sealed class AuditTrail : IDisposable
     }
 
     /// <summary>
-    /// The table takes all of a transaction or nothing, so those that it would take go one by one, and the others are lost to it.
+    /// The table takes all of a row or nothing, so the events that it would take go one by one, and the others are lost to it.
     /// </summary>
-    private async Task WriteWithoutRefusedAsync(IReadOnlyList<TableEntity> rows, Exception fault)
+    private async Task WriteWithoutRefusedAsync(IReadOnlyList<SecurityEvent> events, Exception fault)
     {
-        if (rows.Count == 1)
+        if (events.Count == 1)
         {
             _isAway = false;
             Lose(1, fault.GetType().Name);
             return;
         }
 
-        foreach (var row in rows)
+        foreach (var row in events.SelectMany(happened => _table.ToRows([happened])))
         {
-            await WriteAsync([row]);
+            await WriteAsync(row);
         }
     }
 

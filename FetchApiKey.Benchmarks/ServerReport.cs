@@ -48,26 +48,30 @@ internal sealed record ServerReport(long AllocatedBytes, Dictionary<string, long
             calls.AddOrUpdate((method, table), 1, (_, count) => count + 1);
         });
         listener.Start();
-        using var profile = new AllocationProfile();
         var settings = Settings.Read(new ConfigurationBuilder().AddEnvironmentVariables().Build(), answersRequests: true);
         await Task.WhenAll(
             EndpointServer.RunAsync(
                 settings, new Listener(Address: null, port, IsFunctionsHost: false), Console.Out, CancellationToken.None),
-            PrintWhenAskedAsync(calls, profile));
+            PrintWhenAskedAsync(calls, sampleTypes: true));
     }
 
     /// <summary>A line for each line that comes.</summary>
+    /// <param name="sampleTypes">Whether to sample types, from the second report on: sampling allocates, too.</param>
     public static async Task PrintWhenAskedAsync(
-        IEnumerable<KeyValuePair<(string Method, string Table), long>> calls, AllocationProfile? profile = null)
+        IEnumerable<KeyValuePair<(string Method, string Table), long>> calls, bool sampleTypes = false)
     {
         await Task.Yield();
-        while (await Console.In.ReadLineAsync() is not null)
+        AllocationProfile? profile = null;
+        for (var reports = 1; await Console.In.ReadLineAsync() is not null; reports++)
         {
             var report = new ServerReport(
                 GC.GetTotalAllocatedBytes(precise: true), calls.ToDictionary(call => $"{call.Key.Method} {call.Key.Table}", call => call.Value),
                 profile?.Bytes ?? []);
             Console.WriteLine(JsonSerializer.Serialize(report));
+            profile ??= sampleTypes && reports == 2 ? new AllocationProfile() : null;
         }
+
+        profile?.Dispose();
     }
 
     public static async Task<ServerReport> OfAsync(LoginStack stack) =>

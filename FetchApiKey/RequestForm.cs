@@ -81,7 +81,7 @@ public sealed class RequestForm : IDisposable
     public void Accept(string name) => _consumed.Add(name);
 
     /// <summary>Every name that nothing took, without duplicates, in the order of code points (contract section 2).</summary>
-    public IReadOnlyList<string> Unconsumed() =>
+    public IReadOnlyList<string> Unconsumed() => _body.Keys.All(_consumed.Contains) && _query.Keys.All(_consumed.Contains) ? [] :
     [
         .. _body.Keys.Concat(_query.Keys)
             .Where(name => !_consumed.Contains(name))

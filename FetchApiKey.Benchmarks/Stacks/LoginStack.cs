@@ -2,9 +2,9 @@
 
 using System.Diagnostics;
 using System.Globalization;
-using System.Threading.Channels;
 using System.Net;
 using System.Net.Sockets;
+using System.Threading.Channels;
 using Azure.Data.Tables;
 using FetchApiKey.Accounts;
 using FetchApiKey.Cli;

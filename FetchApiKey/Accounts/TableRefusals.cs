@@ -18,19 +18,10 @@ internal sealed class MissingTablePolicy : HttpPipelinePolicy
     public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
     {
         await ProcessNextAsync(message, pipeline);
-        if (message is { HasResponse: true, Response: { Status: 404 or 409 } answer } && TableOf(message) is { } table)
+        if (message is { HasResponse: true, Response: { Status: 404 or 409 } answer }
+            && CodeOf(answer) is (TableRefusals.NotFound or TableRefusals.BeingDeleted) and var code && TableOf(message) is { } table)
         {
-            switch (CodeOf(answer))
-            {
-                case TableRefusals.NotFound:
-                    throw new MissingTablesException([table]);
-
-                case TableRefusals.BeingDeleted:
-                    throw TableRefusals.TableBeingDeleted(table);
-
-                default:
-                    break;
-            }
+            throw code == TableRefusals.NotFound ? new MissingTablesException([table]) : TableRefusals.TableBeingDeleted(table);
         }
     }
 

@@ -40,23 +40,25 @@ public sealed class AuditRow
     /// <summary>As few rows as take the events. One that is too long for any stands alone, and is the store's to refuse.</summary>
     public static IEnumerable<AuditRow> Pack(IEnumerable<SecurityEvent> events, char shard)
     {
+        using var json = new Utf8JsonWriter(Stream.Null);
         foreach (var ofDay in events.GroupBy(happened => happened.Time.UtcDateTime.Date))
         {
-            var (some, text) = (new List<SecurityEvent>(), new StringBuilder());
+            var (some, lines) = (new List<SecurityEvent>(), new ArrayBufferWriter<byte>());
             foreach (var happened in ofDay)
             {
-                var line = Line(happened);
-                if (some.Count == MaxEvents || (some.Count > 0 && text.Length + line.Length > MaxText))
+                var before = lines.WrittenCount;
+                WriteLine(json, lines, happened);
+                if (some.Count == MaxEvents || (some.Count > 0 && lines.WrittenCount > MaxText))
                 {
-                    yield return New(some, text, shard);
-                    (some, text) = ([], new StringBuilder());
+                    yield return New(some, lines.WrittenSpan[..before], shard);
+                    (some, lines) = ([], new ArrayBufferWriter<byte>());
+                    WriteLine(json, lines, happened);
                 }
 
                 some.Add(happened);
-                text.Append(line);
             }
 
-            yield return New(some, text, shard);
+            yield return New(some, lines.WrittenSpan, shard);
         }
     }
 
@@ -87,14 +89,14 @@ public sealed class AuditRow
         return lines.Select((line, place) => Read(row, line, place + 1)).OrderByDescending(happened => happened.Time);
     }
 
-    private static AuditRow New(List<SecurityEvent> events, StringBuilder text, char shard)
+    private static AuditRow New(List<SecurityEvent> events, ReadOnlySpan<byte> lines, char shard)
     {
         var newest = events.Max(happened => happened.Time).UtcDateTime;
         var key = $"{Inverted(newest)}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
         var entity = new TableEntity(Partition(newest, shard), key)
         {
             [OldestColumn] = events.Min(happened => happened.Time),
-            [EventsColumn] = text.ToString(),
+            [EventsColumn] = Encoding.ASCII.GetString(lines),
         };
         return new AuditRow(entity, events);
     }
@@ -102,30 +104,28 @@ public sealed class AuditRow
     private static string Inverted(DateTime time) =>
         (DateTime.MaxValue.Ticks - time.Ticks).ToString($"D{TickDigits}", CultureInfo.InvariantCulture);
 
-    private static string Line(SecurityEvent happened)
+    /// <summary>In ASCII: what is outside is escaped.</summary>
+    private static void WriteLine(Utf8JsonWriter json, ArrayBufferWriter<byte> lines, SecurityEvent happened)
     {
-        var bytes = new ArrayBufferWriter<byte>(512);
-        using (var json = new Utf8JsonWriter(bytes))
+        json.Reset(lines);
+        json.WriteStartObject();
+        json.WriteString("time", happened.Time.ToUniversalTime());
+        json.WriteString("kind", happened.Kind);
+        json.WriteString("outcome", happened.Outcome);
+        WriteUnlessEmpty(json, "realm", happened.Realm);
+        if (happened.UserId is { } userId)
         {
-            json.WriteStartObject();
-            json.WriteString("time", happened.Time.ToUniversalTime());
-            json.WriteString("kind", happened.Kind);
-            json.WriteString("outcome", happened.Outcome);
-            WriteUnlessEmpty(json, "realm", happened.Realm);
-            if (happened.UserId is { } userId)
-            {
-                json.WriteNumber("user_id", userId);
-            }
-
-            WriteUnlessEmpty(json, "account", happened.Account);
-            WriteUnlessEmpty(json, "client", happened.Client);
-            WriteUnlessEmpty(json, "actor", happened.Actor);
-            WriteUnlessEmpty(json, "invocation", happened.Invocation);
-            WriteUnlessEmpty(json, "detail", happened.Detail);
-            json.WriteEndObject();
+            json.WriteNumber("user_id", userId);
         }
 
-        return Encoding.UTF8.GetString(bytes.WrittenSpan) + '\n';
+        WriteUnlessEmpty(json, "account", happened.Account);
+        WriteUnlessEmpty(json, "client", happened.Client);
+        WriteUnlessEmpty(json, "actor", happened.Actor);
+        WriteUnlessEmpty(json, "invocation", happened.Invocation);
+        WriteUnlessEmpty(json, "detail", happened.Detail);
+        json.WriteEndObject();
+        json.Flush();
+        lines.Write("\n"u8);
     }
 
     private static void WriteUnlessEmpty(Utf8JsonWriter json, string member, string value)

@@ -122,13 +122,13 @@ public sealed partial record Argon2Hash(Argon2Variant Variant, int Version, Argo
             return new RefusedHash("Argon2 parameters outside the range of RFC 9106");
         }
 
-        if (UnpaddedBase64.Decode(match.Groups["salt"].Value) is not { Length: >= Argon2Parameters.MinSaltBytes and <= MaxPartBytes } salt
-            || UnpaddedBase64.Decode(match.Groups["tag"].Value) is not { Length: >= Argon2Parameters.MinTagBytes and <= MaxPartBytes } tag)
+        if (UnpaddedBase64.Decode(match.Groups["salt"].ValueSpan) is not { Length: >= Argon2Parameters.MinSaltBytes and <= MaxPartBytes } salt
+            || UnpaddedBase64.Decode(match.Groups["tag"].ValueSpan) is not { Length: >= Argon2Parameters.MinTagBytes and <= MaxPartBytes } tag)
         {
             return new RefusedHash("salt or tag of an illegal length");
         }
 
-        var variant = match.Groups["variant"].Value switch
+        var variant = match.Groups["variant"].ValueSpan switch
         {
             "id" => Argon2Variant.Argon2id,
             "i" => Argon2Variant.Argon2i,
@@ -146,7 +146,7 @@ public sealed partial record Argon2Hash(Argon2Variant Variant, int Version, Argo
 
     /// <summary>Numbers have no sign and no leading zero, and ten digits hold any that fits the format.</summary>
     private static long Number(Match match, string group) =>
-        long.Parse(match.Groups[group].Value, NumberStyles.None, CultureInfo.InvariantCulture);
+        long.Parse(match.Groups[group].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture);
 
     [GeneratedRegex(
         """\A\$argon2(?<variant>id|i|d)(?:\$v=(?<v>[1-9][0-9]{0,9}))?"""

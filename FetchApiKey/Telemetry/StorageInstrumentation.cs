@@ -12,7 +12,7 @@ internal sealed class StorageCallPolicy(TimeProvider time) : HttpPipelinePolicy
     public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
     {
         var (method, table) = (message.Request.Method.Method, TableOf(message.Request.Uri.Path));
-        using var span = Instruments.Spans.StartActivity($"{method} {table}", ActivityKind.Client);
+        using var span = Instruments.Spans.HasListeners() ? Instruments.Spans.StartActivity($"{method} {table}", ActivityKind.Client) : null;
         span?.SetTag("db.system.name", "azure.table").SetTag("db.collection.name", table).SetTag("http.request.method", method);
         var begun = time.GetTimestamp();
         try
@@ -53,11 +53,15 @@ internal sealed class StorageRetryPolicy : HttpPipelinePolicy
         if (message.ProcessingContext.RetryNumber > 0)
         {
             Instruments.StorageRetried(message.TryGetProperty(LastStatus, out var last) && last is int status ? status : 0);
+            message.SetProperty(LastStatus, 0);
         }
 
-        message.SetProperty(LastStatus, 0);
         await ProcessNextAsync(message, pipeline);
-        message.SetProperty(LastStatus, message.HasResponse ? message.Response.Status : 0);
+        // Most calls are sent once, so nothing is kept of an answer that is not sent for again.
+        if (message is { HasResponse: true, Response.Status: (408 or 429 or >= 500) and var failed })
+        {
+            message.SetProperty(LastStatus, failed);
+        }
     }
 
     public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) =>

@@ -12,6 +12,9 @@ namespace FetchApiKey;
 /// </summary>
 public sealed class JsonMembers
 {
+    /// <summary>Characters of the shortest time with an offset, such as 2026-03-04T05:06Z.</summary>
+    private const int MinTime = 17;
+
     private readonly OrderedDictionary<string, JsonElement> _members = new(StringComparer.Ordinal);
 
     private JsonMembers(JsonElement json)
@@ -94,6 +97,10 @@ public sealed class JsonMembers
     /// <summary>Any number; one beyond a double's range is infinite.</summary>
     public double? Real(string name) =>
         Kind(name) == JsonValueKind.Number && _members[name].TryGetDouble(out var number) ? number : null;
+
+    /// <summary>A date and time of ISO 8601-1, with its offset.</summary>
+    public DateTimeOffset? Time(string name) =>
+        Text(name) is { Length: >= MinTime } && _members[name].TryGetDateTimeOffset(out var time) ? time : null;
 
     public bool? Flag(string name) => Kind(name) switch
     {

@@ -12,18 +12,17 @@ namespace FetchApiKey.Audit;
 
 /// <summary>
 /// PartitionKey: the day (yyyyMMdd), a full stop and a letter that a process keeps; RowKey: the ticks that were left until the end of
-/// time at its newest event, and 16 random digits, so that the newest row comes first. Columns: Oldest, the time of its oldest event;
-/// Events, one a line, each a JSON object with the members that `audit search --json` prints, empty ones left out. Many events in one
-/// row are one insertion for the store, and a tenth of the work for the client library.
+/// time at its newest event, and 16 random digits, so that the newest row comes first. Column Events: one a line, each a JSON object
+/// with the members that `audit search --json` prints, empty ones left out. Many events in one row are one insertion for the store, and
+/// a tenth of the work for the client library.
 /// </summary>
 public sealed class AuditRow
 {
     /// <summary>Events of one row, at the most.</summary>
     public const int MaxEvents = 100;
 
-    internal static readonly string[] Columns = [OldestColumn, EventsColumn];
+    internal static readonly string[] Columns = [EventsColumn];
 
-    private const string OldestColumn = "Oldest";
     private const string EventsColumn = "Events";
 
     /// <summary>Characters of all events together; a column may have 32,768.</summary>
@@ -79,13 +78,17 @@ public sealed class AuditRow
     /// <summary>The newest first. What cannot be read is an event that says so.</summary>
     internal static IEnumerable<SecurityEvent> Read(StoredRow row)
     {
-        var text = row.Text(EventsColumn);
+        var lines = row.Text(EventsColumn).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        if (lines.Length == 0)
+        {
+            row.Refuse(EventsColumn, "has no events");
+        }
+
         if (row.Fault is { } fault)
         {
             return [new SecurityEvent(Newest(row), "", "", "", null, "", "", "", "") { Malformed = fault }];
         }
 
-        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         return lines.Select((line, place) => Read(row, line, place + 1)).OrderByDescending(happened => happened.Time);
     }
 
@@ -95,7 +98,6 @@ public sealed class AuditRow
         var key = $"{Inverted(newest)}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}";
         var entity = new TableEntity(Partition(newest, shard), key)
         {
-            [OldestColumn] = events.Min(happened => happened.Time),
             [EventsColumn] = Encoding.ASCII.GetString(lines),
         };
         return new AuditRow(entity, events);
@@ -145,8 +147,8 @@ public sealed class AuditRow
             Refuse(fault);
         }
 
-        var time = Newest(row);
-        if (members?.Text("time") is not { } text || !DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out time))
+        var time = members?.Time("time");
+        if (time is null)
         {
             Refuse("has no time");
         }
@@ -158,7 +160,7 @@ public sealed class AuditRow
         }
 
         var happened = new SecurityEvent(
-            time, Text("kind", isRequired: true), Text("outcome", isRequired: true), Text("realm"), userId, Text("account"), Text("client"),
+            time ?? Newest(row), Text("kind", isRequired: true), Text("outcome", isRequired: true), Text("realm"), userId, Text("account"), Text("client"),
             Text("actor"), Text("invocation"))
         {
             Detail = Text("detail"),

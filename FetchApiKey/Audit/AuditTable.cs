@@ -97,12 +97,15 @@ public sealed class AuditTable(AccountTables tables)
         return newest;
     }
 
-    /// <summary>Every event that matches, in no order that means anything; and those that cannot be read, which might match.</summary>
+    /// <summary>
+    /// Every event that matches, in no order that means anything; and those that cannot be read, which might match. Rows are chosen by
+    /// their keys alone, so that none is passed over for what stands in a column.
+    /// </summary>
     public async IAsyncEnumerable<SecurityEvent> SearchAsync(AuditQuery query, [EnumeratorCancellation] CancellationToken cancellation)
     {
         var (firstDay, lastDay) = (AuditRow.Day(query.From.UtcDateTime) + ".", AuditRow.Day(query.To.UtcDateTime) + "/");
         var filter = TableClient.CreateQueryFilter(
-            $"PartitionKey ge {firstDay} and PartitionKey lt {lastDay} and RowKey lt {AuditRow.KeysBefore(query.From.UtcDateTime)} and Oldest le {query.To}");
+            $"PartitionKey ge {firstDay} and PartitionKey lt {lastDay} and RowKey lt {AuditRow.KeysBefore(query.From.UtcDateTime)}");
         await foreach (var row in tables.Audit.ReadRowsAsync(filter, perPage: null, AuditRow.Columns, cancellation))
         {
             foreach (var happened in AuditRow.Read(row).Where(query.Matches))

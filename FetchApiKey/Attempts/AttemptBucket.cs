@@ -29,7 +29,6 @@ internal sealed class AttemptBucket : IDisposable
     private readonly AttemptPolicy _policy;
     private readonly AttemptTable _table;
     private readonly TimeProvider _time;
-    private readonly AttemptTurns _turns;
     private readonly SemaphoreSlim _committing = new(1);
     private readonly Lock _lock = new();
     private StoredAttempts? _known;
@@ -38,7 +37,7 @@ internal sealed class AttemptBucket : IDisposable
     public AttemptBucket(string key, AttemptPolicy policy, AttemptTable table, TimeProvider time)
     {
         (Key, _policy, _table, _time) = (key, policy, table, time);
-        _turns = new AttemptTurns(() => Allowance);
+        Turns = new AttemptTurns(() => Allowance);
     }
 
     /// <summary>Requests that hold the bucket; the owner's to change.</summary>
@@ -81,17 +80,12 @@ internal sealed class AttemptBucket : IDisposable
         }
     }
 
-    // ---- Turns: no more attempts in flight than there is room for failures ----
+    /// <summary>Who may try at once: no more attempts are in flight than there is room for failures.</summary>
+    public AttemptTurns Turns { get; }
 
-    /// <summary>Waits until as many attempts of this instance are in flight as may still fail; while nothing is known, one.</summary>
-    public Task AdmitAsync(CancellationToken cancellation) => _turns.EnterAsync(cancellation);
-
-    public void Leave() => _turns.Leave();
-
-    /// <summary>Attempts that wait.</summary>
-    internal int Waiting => _turns.Waiting;
-
-    /// <summary>A full bucket lets everybody through: they are refused without being asked for.</summary>
+    /// <summary>
+    /// While nothing is known, one. The same where it was full some time ago; where that was a moment ago, all: they are refused unread.
+    /// </summary>
     private int Allowance
     {
         get
@@ -100,7 +94,8 @@ internal sealed class AttemptBucket : IDisposable
             {
                 return _known is not { } known || _table.Now is not { } now ? 1
                     : known.Record.Judge(_policy, now) is { IsBlocked: false, Room: var room } ? room
-                    : int.MaxValue;
+                    : _time.GetElapsedTime(_knownSince) < Freshness ? int.MaxValue
+                    : 1;
             }
         }
     }
@@ -203,11 +198,8 @@ internal sealed class AttemptBucket : IDisposable
                 (_known, _knownSince) = (stored, began);
             }
 
-            stored = _known;
+            return _known;
         }
-
-        _turns.LookAgain();
-        return stored;
     }
 
     /// <summary>It is read again before anything else.</summary>

@@ -1,87 +1,31 @@
-// How many attempts on one name are in flight in this instance.
+// The turns of one name in this instance.
 
 namespace FetchApiKey.Attempts;
 
-/// <summary>Those for which there is no room wait, the first come first.</summary>
-/// <param name="room">How many may be in flight, as far as is known now.</param>
+/// <summary>
+/// As many attempts have a turn as the name has room for failures, so that no more are hashed or sent to a directory than may count.
+/// One whose work has begun keeps its turn, since it will count. One whose work has not begun may wait behind all that its network has
+/// sent, so one network must not have all turns: it gets another only while more are free than it has waiting. Of five, it gets three,
+/// and two other networks still find one each. Not safe for several threads: <see cref="WorkTurns"/> locks.
+/// </summary>
+/// <param name="room">How many may have a turn, as far as is known now.</param>
 internal sealed class AttemptTurns(Func<int> room)
 {
-    private readonly LinkedList<TaskCompletionSource> _waiting = new();
-    private readonly Lock _lock = new();
-    private int _admitted;
+    /// <summary>The networks of the turns whose work has not begun, each as often as it has one.</summary>
+    private readonly List<string> _waiting = [];
+    private int _taken;
 
-    /// <summary>Attempts that wait.</summary>
-    public int Waiting
+    public bool IsFreeFor(string network) => _waiting.Count(other => other == network) < room() - _taken;
+
+    public void Take(string network)
     {
-        get
-        {
-            lock (_lock)
-            {
-                return _waiting.Count;
-            }
-        }
+        _taken++;
+        _waiting.Add(network);
     }
 
-    /// <exception cref="OperationCanceledException">It is not admitted then.</exception>
-    public async Task EnterAsync(CancellationToken cancellation)
-    {
-        LinkedListNode<TaskCompletionSource> turn;
-        lock (_lock)
-        {
-            if (_waiting.Count == 0 && _admitted < room())
-            {
-                _admitted++;
-                return;
-            }
+    /// <summary>The work of a turn has begun; the turn stays taken.</summary>
+    public void Begin(string network) => _waiting.Remove(network);
 
-            turn = _waiting.AddLast(new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
-        }
-
-        using var withdrawal = cancellation.Register(() => Withdraw(turn, cancellation));
-        await turn.Value.Task;
-    }
-
-    public void Leave()
-    {
-        lock (_lock)
-        {
-            _admitted--;
-            Admit();
-        }
-    }
-
-    /// <summary>Something new is known: there may be more room.</summary>
-    public void LookAgain()
-    {
-        lock (_lock)
-        {
-            Admit();
-        }
-    }
-
-    private void Admit()
-    {
-        while (_waiting.First is { } first && _admitted < room())
-        {
-            _waiting.RemoveFirst();
-            _admitted++;
-            first.Value.SetResult();
-        }
-    }
-
-    private void Withdraw(LinkedListNode<TaskCompletionSource> turn, CancellationToken cancellation)
-    {
-        lock (_lock)
-        {
-            if (turn.List is null)
-            {
-                // Admitted meanwhile.
-                return;
-            }
-
-            _waiting.Remove(turn);
-        }
-
-        turn.Value.SetCanceled(cancellation);
-    }
+    /// <summary>Of a turn that has begun.</summary>
+    public void Return() => _taken--;
 }

@@ -31,14 +31,11 @@ internal sealed class ClientQueue<TWork>
     }
 
     /// <summary>Takes the next out; its network and its address go to the end of their queues.</summary>
-    public TWork TakeNext()
-    {
-        var work = Next!;
-        Remove(work);
-        _networks.Rotate(work.Client.Network);
-        _networks.Find(work.Client.Network)?.Rotate(work.Client.Bucket);
-        return work;
-    }
+    public TWork TakeNext() => Take(Next!);
+
+    /// <summary>Takes the first out that is ready; null where none is. Those before it keep their places.</summary>
+    public TWork? TakeFirst(Func<TWork, bool> isReady) =>
+        _networks.SelectMany(network => network).SelectMany(own => own).FirstOrDefault(isReady) is { } work ? Take(work) : null;
 
     /// <returns>False where it does not wait any more.</returns>
     public bool Remove(TWork work)
@@ -78,6 +75,14 @@ internal sealed class ClientQueue<TWork>
         var last = busiest.MaxBy(work => work.Count)!.Last!.Value;
         Remove(last);
         return last;
+    }
+
+    private TWork Take(TWork work)
+    {
+        Remove(work);
+        _networks.Rotate(work.Client.Network);
+        _networks.Find(work.Client.Network)?.Rotate(work.Client.Bucket);
+        return work;
     }
 
     private static int WorkOf(Turns<LinkedList<TWork>> network) => network.Sum(work => work.Count);

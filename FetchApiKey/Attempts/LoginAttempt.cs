@@ -16,8 +16,7 @@ public sealed class LoginAttempt : IDisposable
     private readonly OpenAttempt _open;
     private readonly AttemptBuckets _buckets;
     private readonly CancellationTokenSource _waiting;
-    private bool _isAdmitted;
-    private WorkTurns? _turns;
+    private WorkTurn? _turn;
 
     internal LoginAttempt(
         OpenAttempt open, AttemptBuckets buckets, AttemptBucket? name, AttemptBucket address, CancellationTokenSource waiting, long began)
@@ -53,17 +52,12 @@ public sealed class LoginAttempt : IDisposable
     public void Begin()
     {
         _open.HasBegun = true;
-        ReturnTurn();
+        _turn?.Begin();
     }
 
     public void Dispose()
     {
         ReturnTurn();
-        if (_isAdmitted)
-        {
-            Name!.Leave();
-        }
-
         if (Name is not null)
         {
             _buckets.Exit(Name);
@@ -74,18 +68,8 @@ public sealed class LoginAttempt : IDisposable
         _open.Dispose();
     }
 
-    internal async Task WaitForTurnAsync()
-    {
-        await Name!.AdmitAsync(Waiting);
-        _isAdmitted = true;
-    }
+    internal async Task TakeTurnAsync(WorkTurns turns) => _turn = await turns.TakeAsync(Client, Name?.Turns, Waiting);
 
-    internal async Task TakeTurnAsync(WorkTurns turns)
-    {
-        await turns.TakeAsync(Client, Waiting);
-        _turns = turns;
-    }
-
-    /// <summary>Nothing is read or hashed for it any more.</summary>
-    internal void ReturnTurn() => Interlocked.Exchange(ref _turns, null)?.Return();
+    /// <summary>Its verdict is committed, or it comes to none.</summary>
+    internal void ReturnTurn() => _turn?.Dispose();
 }

@@ -10,10 +10,9 @@ using Microsoft.Extensions.Logging;
 namespace FetchApiKey.Attempts;
 
 /// <summary>
-/// Nothing is reserved: an attempt begins by reading, when it is its client's turn (<see cref="WorkTurns"/>), and counts when its
-/// verdict is committed (<see cref="AttemptBucket"/>). Storage calls of a login beside the account's row: the name's row is read and
-/// written, and a wrong verdict writes the address's row; that one is read, too, where the address is new to this instance or has failures.
-/// Known and unknown names cost the same.
+/// Nothing is reserved: an attempt begins by reading, when it is its turn (<see cref="WorkTurns"/>), and counts when its verdict is
+/// committed (<see cref="AttemptBucket"/>). Storage calls beside the account's row: the name's row is read and written, and a wrong verdict
+/// writes the address's row; that one is read, too, where the address is new here or has failures. All names cost the same.
 /// </summary>
 public sealed class LoginAttempts(
     AttemptTable table, OpenAttempts openAttempts, AttemptSettings settings, bool isOnAzure, TimeProvider time, ILogger<LoginAttempts> log)
@@ -85,7 +84,9 @@ public sealed class LoginAttempts(
     public async Task<VerdictCommitment> CommitAsync(LoginAttempt attempt, bool isFailure)
     {
         using var limit = new CancellationTokenSource(CommitLimit, time);
-        return isFailure ? await CommitFailureAsync(attempt, limit.Token) : await CommitSuccessAsync(attempt, limit.Token);
+        var commitment = isFailure ? await CommitFailureAsync(attempt, limit.Token) : await CommitSuccessAsync(attempt, limit.Token);
+        attempt.ReturnTurn();
+        return commitment;
     }
 
     /// <summary>
@@ -129,23 +130,20 @@ public sealed class LoginAttempts(
     /// <summary>Zero where another attempt is allowed, else when one will be.</summary>
     private async Task<TimeSpan> StandingAsync(LoginAttempt attempt, Action beside, CancellationToken deadline)
     {
-        if (attempt.Address.Remembered is { IsBlocked: true } full)
+        if (Remembered(attempt) is { } full)
         {
-            return Blocked(full, "address");
-        }
-
-        if (attempt.Name is not null)
-        {
-            await attempt.WaitForTurnAsync();
-            if (attempt.Name.Remembered is { IsBlocked: true } closed)
-            {
-                return Blocked(closed, "account");
-            }
+            return full;
         }
 
         await attempt.TakeTurnAsync(_turns);
-        return await ReadStandingAsync(attempt, beside, deadline);
+        return Remembered(attempt) ?? await ReadStandingAsync(attempt, beside, deadline);
     }
+
+    /// <summary>When another attempt will be allowed, where a bucket was full a moment ago.</summary>
+    private static TimeSpan? Remembered(LoginAttempt attempt) =>
+        attempt.Address.Remembered is { IsBlocked: true } address ? Blocked(address.RetryAfter, "address")
+        : attempt.Name?.Remembered is { IsBlocked: true } name ? Blocked(name.RetryAfter, "account")
+        : null;
 
     private async Task<TimeSpan> ReadStandingAsync(LoginAttempt attempt, Action beside, CancellationToken deadline)
     {
@@ -158,9 +156,10 @@ public sealed class LoginAttempts(
             if (name is not null)
             {
                 var standing = await name.ReadAsync(deadline);
+                _turns.LookAgain();
                 if (standing.IsBlocked)
                 {
-                    return Blocked(standing, "account");
+                    return Blocked(standing.RetryAfter, "account");
                 }
 
                 attempt.RateLimit = RateLimitOf(name.Policy, standing.Room - 1);
@@ -171,13 +170,13 @@ public sealed class LoginAttempts(
             await ((Task?)reading ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
-        return reading is not null && await reading is { IsBlocked: true } late ? Blocked(late, "address") : TimeSpan.Zero;
+        return reading is not null && await reading is { IsBlocked: true } late ? Blocked(late.RetryAfter, "address") : TimeSpan.Zero;
     }
 
-    private static TimeSpan Blocked(AttemptStanding standing, string bucket)
+    private static TimeSpan Blocked(TimeSpan retryAfter, string bucket)
     {
         Instruments.AttemptBlocked(bucket);
-        return standing.RetryAfter;
+        return retryAfter;
     }
 
     /// <summary>The name first; the address only for a verdict that may leave.</summary>
@@ -216,7 +215,7 @@ public sealed class LoginAttempts(
         var remembered = address.Remembered;
         if (remembered is { IsBlocked: true } full)
         {
-            return new VerdictCommitment(false, Blocked(full, "address"));
+            return new VerdictCommitment(false, Blocked(full.RetryAfter, "address"));
         }
 
         var reading = remembered is null ? address.ReadAsync(cancellation) : null;
@@ -244,14 +243,10 @@ public sealed class LoginAttempts(
             return Withheld(ofName, "account");
         }
 
-        return standing.IsBlocked ? new VerdictCommitment(false, Blocked(standing, "address")) : new VerdictCommitment(true, TimeSpan.Zero);
+        return standing.IsBlocked ? new VerdictCommitment(false, Blocked(standing.RetryAfter, "address")) : new VerdictCommitment(true, TimeSpan.Zero);
     }
 
-    private static VerdictCommitment Withheld(Commitment commitment, string bucket)
-    {
-        Instruments.AttemptBlocked(bucket);
-        return new VerdictCommitment(false, commitment.RetryAfter);
-    }
+    private static VerdictCommitment Withheld(Commitment commitment, string bucket) => new(false, Blocked(commitment.RetryAfter, bucket));
 
     private RateLimit RateLimitOf(AttemptPolicy policy, int room) => new(policy.Limit, Math.Max(room, 0), time.GetUtcNow() + policy.Window);
 }

@@ -107,24 +107,6 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Nothing_is_left_of_those_that_gave_up_waiting_for_a_name()
-    {
-        using var bucket = new AttemptBucket("key", OfName, _table, _time);
-        await bucket.AdmitAsync(CancellationToken.None);
-        using var abandoned = new CancellationTokenSource();
-        var waiting = Enumerable.Range(0, 100).Select(_ => bucket.AdmitAsync(abandoned.Token)).ToList();
-        var patient = bucket.AdmitAsync(CancellationToken.None);
-        Assert.Equal(101, bucket.Waiting);
-
-        await abandoned.CancelAsync();
-
-        Assert.Equal(1, bucket.Waiting);
-        Assert.All(waiting, each => Assert.True(each.IsCanceled));
-        bucket.Leave();
-        await patient;
-    }
-
-    [Fact]
     public async Task One_whose_time_is_over_while_it_waits_counts_nowhere()
     {
         using var late = new CancellationTokenSource();

@@ -67,6 +67,19 @@ public sealed class ClientQueueTests
     }
 
     [Fact]
+    public void One_that_is_not_ready_is_passed_over_and_keeps_its_place()
+    {
+        var notReady = Add("a", "x");
+        Add("b", "x");
+        Add("c", "y");
+
+        Assert.Equal("b", _names[_queue.TakeFirst(job => job != notReady)!]);
+        Assert.Equal("c", _names[_queue.TakeFirst(job => job != notReady)!]);
+        Assert.Null(_queue.TakeFirst(job => job != notReady));
+        Assert.Same(notReady, _queue.TakeFirst(_ => true));
+    }
+
+    [Fact]
     public void A_newcomer_displaces_the_last_of_the_busiest_address_of_the_busiest_network()
     {
         Add("quiet", "busy");

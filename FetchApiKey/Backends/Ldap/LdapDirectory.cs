@@ -77,24 +77,17 @@ public sealed class LdapDirectory : IDisposable
             caller.Left < Limit ? caller.Left : Limit,
             async budget =>
             {
-                await TakePlaceAsync(caller, budget);
-                try
+                using var place = await TakePlaceAsync(caller, budget);
+                while (true)
                 {
-                    while (true)
+                    var found = await _sessions.AskAsync(session => PrepareAsync(session, query, budget.Limit), budget);
+                    using var connection = found.Connection;
+                    caller.Waiting.ThrowIfCancellationRequested();
+                    // Another's bind may have gone without an answer meanwhile. Then the service's own questions come first, once more.
+                    if (_sessions.IsTrusted(found.Session))
                     {
-                        var found = await _sessions.AskAsync(session => PrepareAsync(session, query, budget.Limit), budget);
-                        using var connection = found.Connection;
-                        caller.Waiting.ThrowIfCancellationRequested();
-                        // Another's bind may have gone without an answer meanwhile. Then the service's own questions come first, once more.
-                        if (_sessions.IsTrusted(found.Session))
-                        {
-                            return await BindAsync(found, password, caller.Begin, budget);
-                        }
+                        return await BindAsync(found, password, caller.Begin, budget);
                     }
-                }
-                finally
-                {
-                    _places.Return();
                 }
             },
             caller.Waiting, cancellation);
@@ -211,12 +204,12 @@ public sealed class LdapDirectory : IDisposable
     private string DecoyDn() => _settings.DecoyDn ?? $"cn={Guid.NewGuid():N},{_settings.UserSearchBases[0]}";
 
     /// <summary>Networks take turns, so that a flood from one makes its own logins wait.</summary>
-    private async Task TakePlaceAsync(DirectoryCaller caller, TimeBudget budget)
+    private async Task<WorkTurn> TakePlaceAsync(DirectoryCaller caller, TimeBudget budget)
     {
         using var either = CancellationTokenSource.CreateLinkedTokenSource(budget.Limit, caller.Waiting);
         try
         {
-            await _places.TakeAsync(caller.Client, either.Token);
+            return await _places.TakeAsync(caller.Client, name: null, either.Token);
         }
         catch (OperationCanceledException) when (!caller.Waiting.IsCancellationRequested)
         {

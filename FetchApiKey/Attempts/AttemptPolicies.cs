@@ -15,7 +15,7 @@ internal sealed class AttemptPolicies(AttemptSettings settings, bool isOnAzure, 
 
     public AttemptPolicy For(ClientAddress address)
     {
-        if (!address.IsShared || !isOnAzure)
+        if (!IsEverybodys(address))
         {
             return _address;
         }
@@ -27,6 +27,11 @@ internal sealed class AttemptPolicies(AttemptSettings settings, bool isOnAzure, 
 
         return _sharedAddress;
     }
+
+    /// <summary>How many attempts of an address may be open.</summary>
+    public int MostOpen(ClientAddress address) => IsEverybodys(address) ? OpenAttempts.OfSharedAddress : OpenAttempts.OfAddress;
+
+    private bool IsEverybodys(ClientAddress address) => address.IsShared && isOnAzure;
 
     private static AttemptPolicy OfAddress(int limit, AttemptSettings settings) =>
         new(limit, settings.Window, DailyLimit: null, IsClearedBySuccess: false, IdBytes: sizeof(uint));

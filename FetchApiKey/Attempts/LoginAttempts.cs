@@ -121,7 +121,7 @@ public sealed class LoginAttempts(
 
     private LoginAttempt Open(string? nameKey, ClientAddress client, CancellationToken deadline, CancellationToken abandoned)
     {
-        var open = openAttempts.Open(client, nameKey);
+        var open = openAttempts.Open(client, nameKey, _policies.MostOpen(client));
         return new LoginAttempt(
             open, _buckets, nameKey is null ? null : _buckets.Enter(nameKey, _policies.Name), _buckets.Enter(KeyOf(client), _policies.For(client)),
             CancellationTokenSource.CreateLinkedTokenSource(deadline, abandoned, open.Displaced), time.GetTimestamp());

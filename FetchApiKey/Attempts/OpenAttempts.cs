@@ -6,47 +6,51 @@ namespace FetchApiKey.Attempts;
 public sealed class AttemptsContendedException() : Exception("Too many attempts at once.");
 
 /// <summary>
-/// An attempt is open from its form to its committed verdict. What is over a cap is refused at once and costs nothing. When the total is
-/// reached, the network with the most open attempts is refused: the newcomer if it is of that network, else the last attempt of that
-/// network that still waits.
+/// An attempt is open from its form to its committed verdict. What is over a cap is refused at once and costs nothing. When the total or
+/// a name's cap is reached, the network with the most open attempts there is refused: the newcomer if it is of that network, else the
+/// last attempt of that network that still waits.
 /// </summary>
 public sealed class OpenAttempts
 {
     /// <summary>At 64 KiB of body each at the most, 32 MiB.</summary>
     public const int InAll = 512;
 
-    /// <summary>Of one address, unless all clients share it.</summary>
+    /// <summary>Of one address.</summary>
     public const int OfAddress = 64;
+
+    /// <summary>Of an address that all clients share: about as many as can be hashed before their time is over.</summary>
+    public const int OfSharedAddress = 256;
 
     /// <summary>On one name: more than any one person's programs start at once.</summary>
     public const int OnName = 32;
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, LinkedList<OpenAttempt>> _networks = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, int> _counts = new(StringComparer.Ordinal);
-    private int _open;
+    private readonly OpenByNetwork _all = new();
+    private readonly Dictionary<string, OpenByNetwork> _names = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _addresses = new(StringComparer.Ordinal);
 
-    public int Count => _open;
+    public int Count => _all.Count;
 
     /// <summary>Networks, addresses and names that something is kept of.</summary>
-    internal int Keys => _networks.Count + _counts.Count;
+    internal int Keys => _all.Networks + _addresses.Count + _names.Count;
 
     /// <param name="name">The key of the name's bucket; null where no name is limited.</param>
+    /// <param name="ofAddress">How many the client's address may have.</param>
     /// <exception cref="AttemptsContendedException">A cap is reached.</exception>
-    public OpenAttempt Open(ClientAddress client, string? name)
+    public OpenAttempt Open(ClientAddress client, string? name, int ofAddress)
     {
         OpenAttempt? displaced = null;
         var attempt = new OpenAttempt(this, client, name);
         lock (_lock)
         {
-            if ((!client.IsShared && CountOf(client.Bucket) >= OfAddress) || (name is not null && CountOf(name) >= OnName))
+            if (_addresses.GetValueOrDefault(client.Bucket) >= ofAddress)
             {
                 throw new AttemptsContendedException();
             }
 
-            if (_open >= InAll)
+            if (FullFor(name) is { } full)
             {
-                displaced = Displace(client.Network);
+                displaced = full.GivingWayTo(client.Network) ?? throw new AttemptsContendedException();
                 Remove(displaced);
             }
 
@@ -61,72 +65,94 @@ public sealed class OpenAttempts
     {
         lock (_lock)
         {
-            Remove(attempt);
-        }
-    }
-
-    private OpenAttempt Displace(string newcomer)
-    {
-        var most = _networks.Values.MaxBy(attempts => attempts.Count)!;
-        var own = _networks.TryGetValue(newcomer, out var others) ? others.Count : 0;
-        for (var last = most.Last; own + 1 < most.Count && last is not null; last = last.Previous)
-        {
-            if (!last.Value.HasBegun)
+            if (attempt.IsOpen)
             {
-                return last.Value;
+                Remove(attempt);
             }
         }
-
-        throw new AttemptsContendedException();
     }
+
+    /// <summary>What has no place for another attempt on a name; one that gives way on the name gives way in all.</summary>
+    private OpenByNetwork? FullFor(string? name) =>
+        name is not null && _names.TryGetValue(name, out var onName) && onName.Count >= OnName ? onName
+        : _all.Count >= InAll ? _all
+        : null;
 
     private void Add(OpenAttempt attempt)
     {
-        _open++;
-        if (!_networks.TryGetValue(attempt.Client.Network, out var network))
-        {
-            _networks.Add(attempt.Client.Network, network = new LinkedList<OpenAttempt>());
-        }
-
-        attempt.Place = network.AddLast(attempt);
-        _counts[attempt.Client.Bucket] = CountOf(attempt.Client.Bucket) + 1;
+        attempt.IsOpen = true;
+        _all.Add(attempt);
+        _addresses[attempt.Client.Bucket] = _addresses.GetValueOrDefault(attempt.Client.Bucket) + 1;
         if (attempt.Name is { } name)
         {
-            _counts[name] = CountOf(name) + 1;
+            if (!_names.TryGetValue(name, out var onName))
+            {
+                _names.Add(name, onName = new OpenByNetwork());
+            }
+
+            onName.Add(attempt);
         }
     }
 
     private void Remove(OpenAttempt attempt)
     {
-        if (attempt.Place is not { } place)
+        attempt.IsOpen = false;
+        _all.Remove(attempt);
+        if (--_addresses[attempt.Client.Bucket] == 0)
         {
-            return;
+            _addresses.Remove(attempt.Client.Bucket);
         }
 
-        attempt.Place = null;
-        _open--;
-        var network = place.List!;
-        network.Remove(place);
+        if (attempt.Name is { } name && _names[name] is var onName)
+        {
+            onName.Remove(attempt);
+            if (onName.Count == 0)
+            {
+                _names.Remove(name);
+            }
+        }
+    }
+}
+
+/// <summary>Open attempts: all, or those on one name.</summary>
+internal sealed class OpenByNetwork
+{
+    private readonly Dictionary<string, List<OpenAttempt>> _networks = new(StringComparer.Ordinal);
+
+    public int Count { get; private set; }
+
+    public int Networks => _networks.Count;
+
+    public void Add(OpenAttempt attempt)
+    {
+        if (!_networks.TryGetValue(attempt.Client.Network, out var network))
+        {
+            _networks.Add(attempt.Client.Network, network = []);
+        }
+
+        network.Add(attempt);
+        Count++;
+    }
+
+    public void Remove(OpenAttempt attempt)
+    {
+        var network = _networks[attempt.Client.Network];
+        network.Remove(attempt);
+        Count--;
         if (network.Count == 0)
         {
             _networks.Remove(attempt.Client.Network);
         }
-
-        Lower(attempt.Client.Bucket);
-        if (attempt.Name is { } name)
-        {
-            Lower(name);
-        }
     }
 
-    private int CountOf(string key) => _counts.GetValueOrDefault(key);
-
-    private void Lower(string key)
+    /// <summary>
+    /// The last of the network with the most that still waits; null where none does, or where the newcomer's would have as many then.
+    /// </summary>
+    public OpenAttempt? GivingWayTo(string newcomer)
     {
-        if (--_counts[key] is var left && left == 0)
-        {
-            _counts.Remove(key);
-        }
+        var most = _networks.Values.MaxBy(attempts => attempts.Count)!;
+        var own = _networks.TryGetValue(newcomer, out var others) ? others.Count : 0;
+        return own + 1 < most.Count ? most.FindLast(attempt => !attempt.HasBegun) : null;
     }
 }
 
@@ -148,7 +174,8 @@ public sealed class OpenAttempt : IDisposable
 
     internal string? Name { get; }
 
-    internal LinkedListNode<OpenAttempt>? Place { get; set; }
+    /// <summary>It has its place still; <see cref="OpenAttempts"/> locks.</summary>
+    internal bool IsOpen { get; set; }
 
     public void Dispose()
     {

@@ -125,9 +125,9 @@ public sealed class AbandonedAttemptTests : IAsyncLifetime
     {
         using (var attempt = await BeginAsync(CancellationToken.None))
         {
-            var others = Enumerable.Range(0, OpenAttempts.InAll - 1).Select(i => _open.Open(Client with { Bucket = $"{i}" }, null)).ToList();
+            var others = Enumerable.Range(0, OpenAttempts.InAll - 1).Select(i => _open.Open(Client with { Bucket = $"{i}" }, null, OpenAttempts.OfAddress)).ToList();
             others.ForEach(other => other.HasBegun = true);
-            using var newcomer = _open.Open(TestServer.ClientOf("new"), null);
+            using var newcomer = _open.Open(TestServer.ClientOf("new"), null, OpenAttempts.OfAddress);
 
             Assert.True(attempt.Waiting.IsCancellationRequested);
             Assert.IsType<AttemptsContendedException>(await EndAsync(attempt, CancellationToken.None));

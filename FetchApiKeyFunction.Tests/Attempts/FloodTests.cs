@@ -99,6 +99,18 @@ public sealed class FloodTests : IAsyncLifetime, IDisposable
         await Task.WhenAll(flood);
     }
 
+    [Fact]
+    public async Task Attempts_on_one_name_have_a_cap_that_leaves_a_place_for_whoever_comes_from_elsewhere()
+    {
+        var aimed = Enumerable.Range(0, OpenAttempts.OnName).Select(_ => OpenAsync(Target, "flood")).ToList();
+        await CompletedAsync(aimed, 3);
+
+        await OpenAsync(Target, "elsewhere").WaitAsync(Soon);
+
+        // It ends at once, and its judge finds that it was given up.
+        Assert.True((await aimed[^1].WaitAsync(Soon)).Waiting.IsCancellationRequested);
+    }
+
     // ---- Other names ----
 
     [Fact]
@@ -159,6 +171,23 @@ public sealed class FloodTests : IAsyncLifetime, IDisposable
         await CompletedAsync(opened, 5);
         await Task.Delay(100);
         Assert.Equal(5, opened.Count(each => each.IsCompleted));
+    }
+
+    // ---- Places ----
+
+    [Theory]
+    [InlineData("10.1.2.3", false, OpenAttempts.OfAddress)]
+    [InlineData("127.0.0.1", false, OpenAttempts.OfAddress)]
+    [InlineData("203.0.113.9", true, OpenAttempts.OfAddress)]
+    [InlineData("10.1.2.3", true, OpenAttempts.OfSharedAddress)]
+    public async Task Every_address_has_a_cap_and_one_that_all_clients_share_has_a_higher_one(string address, bool isOnAzure, int cap)
+    {
+        var (attempts, client) = (NewAttempts(isOnAzure), ClientAddress.Of(System.Net.IPAddress.Parse(address)));
+        Task BeginAsync() => attempts.BeginAsync("", NewName(), client, () => { }, _over.Token, default);
+        var open = Enumerable.Range(0, cap).Select(_ => BeginAsync()).ToList();
+        Assert.DoesNotContain(open, each => each.IsFaulted);
+
+        await Assert.ThrowsAsync<AttemptsContendedException>(() => BeginAsync().WaitAsync(Soon));
     }
 
     // ---- The parts ----

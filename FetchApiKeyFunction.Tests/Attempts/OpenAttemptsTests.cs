@@ -45,12 +45,30 @@ public sealed class OpenAttemptsTests
     }
 
     [Fact]
-    public void Clients_that_hide_behind_one_address_are_capped_together_only()
+    public void On_a_name_the_last_of_the_busiest_network_that_waits_gives_way()
+    {
+        var others = Open(4, i => Client($"other{i}", $"other{i}"), _ => "name");
+        var flood = Open(OpenAttempts.OnName - 4, i => Client($"flood{i}", "flood"), _ => "name");
+        flood[^1].HasBegun = true;
+        var elsewhere = Open(40, i => Client($"flood{i}", "flood"));
+
+        Assert.Throws<AttemptsContendedException>(() => Open(Client("one more", "flood"), "name"));
+        var newcomer = Open(Client("new", "new"), "name");
+
+        Assert.Equal(
+            [flood[^2]],
+            others.Concat(flood).Concat(elsewhere).Append(newcomer).Where(attempt => attempt.Displaced.IsCancellationRequested));
+        Assert.Equal(OpenAttempts.OnName + elsewhere.Count, _all.Count);
+    }
+
+    [Fact]
+    public void An_address_that_all_clients_share_has_a_higher_cap_and_leaves_room_for_others()
     {
         var shared = new ClientAddress("10.0.0.1", IsShared: true, "0a0000/24");
-        Open(OpenAttempts.InAll, _ => shared);
+        Open(OpenAttempts.OfSharedAddress, _ => shared);
 
         Assert.Throws<AttemptsContendedException>(() => Open(shared));
+        Open(Client("another", "another"));
     }
 
     [Fact]
@@ -133,7 +151,8 @@ public sealed class OpenAttemptsTests
 
     private static ClientAddress Client(string address, string network) => new(address, IsShared: false, network);
 
-    private OpenAttempt Open(ClientAddress client, string? name = null) => _all.Open(client, name ?? $"name{_names++}");
+    private OpenAttempt Open(ClientAddress client, string? name = null) =>
+        _all.Open(client, name ?? $"name{_names++}", client.IsShared ? OpenAttempts.OfSharedAddress : OpenAttempts.OfAddress);
 
     private List<OpenAttempt> Open(int count, Func<int, ClientAddress> client, Func<int, string>? name = null) =>
         [.. Enumerable.Range(0, count).Select(i => Open(client(i), name?.Invoke(i)))];

@@ -69,8 +69,8 @@ internal static partial class Log
     [LoggerMessage(44, LogLevel.Warning, "What is too old could not be deleted ({Fault}); it is tried again")]
     public static partial void NotSwept(this ILogger log, string fault);
 
-    [LoggerMessage(45, LogLevel.Warning, "The failed logins on an account whose password was changed could not be forgotten ({Fault}); 'users unlock' forgets them")]
-    public static partial void AttemptsNotForgotten(this ILogger log, string fault);
+    [LoggerMessage(45, LogLevel.Warning, "The failed logins on an account whose password was changed could not be cleared ({Fault}); 'users unlock' forgets them")]
+    public static partial void AttemptsNotCleared(this ILogger log, string fault);
 
     [LoggerMessage(46, LogLevel.Information, "The account of user {UserId} in realm '{Subdomain}' changed while a new password was set by a link; it is looked at again")]
     public static partial void ResetOvertaken(this ILogger log, int userId, string subdomain);

@@ -124,7 +124,7 @@ public sealed class PasswordReset(
 
                 case ResetOutcome.PasswordChanged:
                     events.PasswordReset(realm.Subdomain, result, client, attempt, invocation);
-                    await attempts.ForgetAsync(realm.Subdomain, EmailAddress.TryParse(result.Account!.Email)!);
+                    await attempts.ClearAsync(realm.Subdomain, EmailAddress.TryParse(result.Account!.Email)!);
                     break;
 
                 default:

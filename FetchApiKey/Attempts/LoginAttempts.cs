@@ -97,21 +97,19 @@ public sealed class LoginAttempts(
     public Task<Exception?> EndedWaitingAsync(LoginAttempt attempt, Exception fault, CancellationToken abandoned) =>
         _abandoned.EndedAsync(attempt, fault, abandoned);
 
-    /// <summary>
-    /// Forgets the failures on an account, those of the day too. Where that fails, they are over by themselves in the end.
-    /// </summary>
-    public async Task ForgetAsync(string subdomain, EmailAddress email)
+    /// <summary>Clears the failures on an account as a right login does; those of the day stay. If that fails, the log says so.</summary>
+    public async Task ClearAsync(string subdomain, EmailAddress email)
     {
         using var limit = new CancellationTokenSource(CommitLimit, time);
         try
         {
             var key = KeyOf(subdomain, email);
-            await table.DeleteAsync(key, limit.Token);
+            await table.ClearAsync(key, _policies.Name, limit.Token);
             _buckets.Forget(key);
         }
-        catch (Exception fault) when (AccountTables.IsUnavailability(fault))
+        catch (Exception fault) when (fault is AttemptRecordUnreadableException || AccountTables.IsUnavailability(fault))
         {
-            log.AttemptsNotForgotten(fault.GetType().Name);
+            log.AttemptsNotCleared(fault.GetType().Name);
         }
     }
 

@@ -59,7 +59,7 @@ public sealed class PasswordResetPage(RealmStore realms, PasswordReset reset, Se
             400, realm, result.Account!, token, "The two passwords differ. Type the same one twice.", "password"),
         ResetOutcome.PasswordWeak => Form(400, realm, result.Account!, token, result.Weakness!.Value.Explanation(), "password"),
         ResetOutcome.PasswordChanged => HtmlPage.Notice(200, realm, "Your new password is set", Html.Of($"""
-            <p>Log in with it from now on. If the account was locked after failed attempts, it should be open again. If it is not, try again in half an hour.</p>
+            <p>Log in with it from now on. If the account was locked after failed attempts, it should be open again. If it is not, ask the people who run this organization.</p>
             <p>Your API key is the same as before, so programs that were logged in stay logged in. If somebody else may have known your old password, ask the people who run this organization for a new key too.</p>
             <p><a href="{ApiKeyPage.Path}">Download your zuliprc</a></p>
             """)),

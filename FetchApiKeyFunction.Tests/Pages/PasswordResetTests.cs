@@ -27,7 +27,7 @@ public sealed partial class PasswordResetTests(Organisation organisation) : ICla
     [Fact]
     public async Task A_link_sets_a_password_once_opens_a_locked_account_and_leaves_its_key()
     {
-        await using var server = await organisation.StartAsync(ManyAttempts with { PerAccount = 2, PerAccountDaily = 2 });
+        await using var server = await organisation.StartAsync(ManyAttempts with { PerAccount = 2 });
         var account = await organisation.NewAccountAsync();
         var token = await organisation.InviteAsync(account);
         await server.LogInAsync(account.Email, "wrong");

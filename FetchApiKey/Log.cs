@@ -120,6 +120,9 @@ internal static partial class Log
     [LoggerMessage(191, LogLevel.Warning, "Directory '{Id}' gives an entry that cannot be used: it exceeds the limits or came in part; its logins are refused")]
     public static partial void DirectoryEntryUnusable(this ILogger log, string id);
 
+    [LoggerMessage(198, LogLevel.Error, "Directory '{Id}' answers under other attribute names than it was asked for, so that one of these may be missed: {Attributes}; its logins are refused. Write each in the settings as the directory writes it in an entry")]
+    public static partial void DirectoryAttributesUnrecognised(this ILogger log, string id, string attributes);
+
     [LoggerMessage(192, LogLevel.Error, "Directory '{Id}' refuses binds on this connection (LDAP result {Code}): it asks for encryption or another way to log in")]
     public static partial void DirectoryWantsEncryption(this ILogger log, string id, int code);
 

@@ -11,6 +11,13 @@ using static FetchApiKeyFunction.Tests.TestServer;
 
 namespace FetchApiKeyFunction.Tests.Ldap;
 
+/// <summary>Scripted, or real.</summary>
+internal interface ITestedDirectory
+{
+    /// <summary>For an endpoint; names of the settings are separated by two underscores.</summary>
+    IReadOnlyDictionary<string, string> Settings { get; }
+}
+
 internal sealed class DirectoryEndpoint : IAsyncDisposable
 {
     private DirectoryEndpoint(AccountTables tables, TestServer server) =>
@@ -25,7 +32,7 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
     /// <param name="hasOwnPasswords">Whether the root realm takes the accounts' own passwords, too.</param>
     /// <param name="more">Of the directory; an empty value takes one away.</param>
     public static async Task<DirectoryEndpoint> StartAsync(
-        ScriptedDirectory directory, bool hasOwnPasswords, params (string Name, string Value)[] more)
+        ITestedDirectory directory, bool hasOwnPasswords, params (string Name, string Value)[] more)
     {
         var tables = await SharedAzurite.NewTablesAsync();
         await new RealmStore(tables, TimeSpan.Zero, TimeProvider.System).AddAsync(
@@ -33,7 +40,7 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
         return new DirectoryEndpoint(tables, await TestServer.StartAsync(tables, SettingsFor(directory, more)));
     }
 
-    public static Settings SettingsFor(ScriptedDirectory directory, params (string Name, string Value)[] more)
+    public static Settings SettingsFor(ITestedDirectory directory, params (string Name, string Value)[] more)
     {
         var values = directory.Settings.ToDictionary(
             each => each.Key.Replace("__", ":", StringComparison.Ordinal), each => (string?)each.Value, StringComparer.OrdinalIgnoreCase);
@@ -42,7 +49,7 @@ internal sealed class DirectoryEndpoint : IAsyncDisposable
         (values["Argon2:memoryKib"], values["Argon2:passes"], values["Argon2:lanes"]) = ("64", "1", "1");
         values["ApiKeys:keys:one"] = KeyVariable.Value;
         (values["AttemptLimit:perAccount"], values["AttemptLimit:perAddress"]) = ("5", "1000");
-        values["Ldap:people:operationTimeoutMs"] = "600";
+        values.TryAdd("Ldap:people:operationTimeoutMs", "600");
         values["Ldap:people:autoCreate"] = "true";
         foreach (var (name, value) in more)
         {

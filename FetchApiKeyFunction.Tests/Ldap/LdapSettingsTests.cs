@@ -46,6 +46,26 @@ public sealed class LdapSettingsTests
     }
 
     [Theory]
+    [InlineData("userAccountControl", true)]
+    [InlineData("msDS-User-Account-Control-Computed", true)]
+    [InlineData("1.2.840.113556.1.4.8", false)]
+    [InlineData("oid.1.2.840.113556.1.4.8", false)]
+    [InlineData("12", false)]
+    [InlineData("mail;lang-de", false)]
+    [InlineData("*", false)]
+    [InlineData("-", false)]
+    public void An_attribute_is_set_by_its_name_and_by_no_number(string attribute, bool isTaken)
+    {
+        foreach (var setting in new[] { "attributes:userAccountControl", "usernameAttribute", "emailAttribute" })
+        {
+            var fault = Record.Exception(() => Read([.. Enough, ($"people:{setting}", attribute)])) as InvalidSettingsException;
+
+            Assert.Equal(isTaken, fault is null);
+            Assert.True(isTaken || Assert.Single(fault!.Faults).Contains("as the directory writes it in an entry", StringComparison.Ordinal));
+        }
+    }
+
+    [Theory]
     [InlineData("email,ldap", false)]
     [InlineData("ldap, email", true)]
     [InlineData("LDAP,email", true)]

@@ -17,7 +17,7 @@ internal sealed record ScriptedPerson(string Dn, string Password, Dictionary<str
 /// It reads with the framework's own reader, and not with the program's decoder. Unless a test says otherwise the service's bind and every search succeed,
 /// and a person's bind gets 0 for the right password and 49 for a wrong one or an unknown DN.
 /// </summary>
-internal sealed class ScriptedDirectory : IDisposable
+internal sealed class ScriptedDirectory : ITestedDirectory, IDisposable
 {
     public const string ReaderDn = "cn=reader,dc=example,dc=com";
     public const string ReaderPassword = "reader";
@@ -70,8 +70,7 @@ internal sealed class ScriptedDirectory : IDisposable
 
     public int Connections => _connections;
 
-    /// <summary>For an endpoint; names of the settings are separated by two underscores.</summary>
-    public Dictionary<string, string> Settings => new()
+    public IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
     {
         ["Ldap__people__realms"] = "@", ["Ldap__people__uri"] = $"ldap://127.0.0.1:{Port}",
         ["Ldap__people__bindDn"] = ReaderDn, ["Ldap__people__bindPassword"] = ReaderPassword,
@@ -207,6 +206,12 @@ internal sealed class ScriptedDirectory : IDisposable
         rest.ReadInteger();
         rest.ReadBoolean();
         var filter = rest.ReadEncodedValue().ToArray();
+        var (wanted, names) = (rest.ReadSequence(), new HashSet<string>(StringComparer.OrdinalIgnoreCase));
+        while (wanted.HasData)
+        {
+            names.Add(Text(wanted.ReadOctetString()));
+        }
+
         if (isBase && !Everybody.Exists(person => person.Dn == where))
         {
             return where.EndsWith("dc=com", StringComparison.Ordinal) ? [ScriptedMessages.Entry(id, where, [])] : [];
@@ -214,7 +219,8 @@ internal sealed class ScriptedDirectory : IDisposable
 
         return Everybody
             .Where(person => (isBase ? person.Dn == where : person.Dn.EndsWith("," + where, StringComparison.Ordinal)) && Matches(person, filter))
-            .Select(person => ScriptedMessages.Entry(id, person.Dn, person.Attributes.Select(each => (each.Key, each.Value.Select(Encoding.UTF8.GetBytes).ToArray()))));
+            .Select(person => ScriptedMessages.Entry(
+                id, person.Dn, person.Attributes.Where(each => names.Contains(each.Key)).Select(each => (each.Key, each.Value.Select(Encoding.UTF8.GetBytes).ToArray()))));
     }
 
     private static bool Matches(ScriptedPerson person, ReadOnlyMemory<byte> filter)

@@ -21,11 +21,20 @@ internal sealed class SlapdTheoryAttribute : TheoryAttribute
     public SlapdTheoryAttribute() => Skip = Slapd.Skip;
 }
 
-internal sealed class Slapd : IAsyncDisposable
+/// <summary>What a test adds to the usual directory.</summary>
+/// <param name="Global">Lines of slapd.conf before the databases.</param>
+/// <param name="Database">Lines for the database of people, its first rules of access included.</param>
+/// <param name="Entries">LDIF.</param>
+internal sealed record SlapdAdditions(string Global = "", string Database = "", string Entries = "");
+
+internal sealed class Slapd : ITestedDirectory, IAsyncDisposable
 {
     public const string ReaderDn = "cn=reader,dc=example,dc=com";
     public const string ReaderPassword = "canary-bind-password";
     public const string People = "ou=people,dc=example,dc=com";
+
+    /// <summary>Searches too, and is in a database of its own, so that the rules of that of people do not concern its bind.</summary>
+    public const string OutsiderDn = "cn=outsider,o=service";
 
     private static readonly string Sources = Path.Combine(ProcessRun.Repository, "FetchApiKeyFunction.Tests", "Ldap");
     private static readonly string[] Packages = ["slapd", "libldap-2.5-0", "libsasl2-2", "libltdl7", "libwrap0", "libnsl2", "libtirpc3"];
@@ -53,11 +62,19 @@ internal sealed class Slapd : IAsyncDisposable
 
     public string ForeignAuthority => Path.Combine(_folder, "foreign.pem");
 
-    public static async Task<Slapd> StartAsync()
+    public IReadOnlyDictionary<string, string> Settings => new Dictionary<string, string>
+    {
+        ["Ldap__people__realms"] = "@", ["Ldap__people__uri"] = $"ldap://127.0.0.1:{Port}",
+        ["Ldap__people__bindDn"] = ReaderDn, ["Ldap__people__bindPassword"] = ReaderPassword,
+        ["Ldap__people__userSearchBase"] = People, ["Ldap__people__appendDomain"] = "example.com",
+        ["Ldap__people__operationTimeoutMs"] = "2000",
+    };
+
+    public static async Task<Slapd> StartAsync(SlapdAdditions? additions = null)
     {
         var slapd = new Slapd(Directory.CreateTempSubdirectory("fetch-api-key-slapd-").FullName, await Unpacked.Value);
-        await slapd.WriteAsync();
-        using (var add = slapd.Run("-Tadd", "-f", slapd.Conf, "-l", Path.Combine(Sources, "directory.ldif")))
+        await slapd.WriteAsync(additions ?? new SlapdAdditions());
+        using (var add = slapd.Run("-Tadd", "-f", slapd.Conf, "-l", slapd.Entries))
         {
             Assert.True(await add.ExitCodeAsync() == 0, add.Output);
         }
@@ -93,6 +110,8 @@ internal sealed class Slapd : IAsyncDisposable
 
     private string Conf => Path.Combine(_folder, "slapd.conf");
 
+    private string Entries => Path.Combine(_folder, "directory.ldif");
+
     private ProcessRun Run(params string[] arguments) => ProcessRun.Start(
         Path.Combine(_root, "usr/sbin/slapd"), arguments,
         new Dictionary<string, string>
@@ -116,10 +135,12 @@ internal sealed class Slapd : IAsyncDisposable
         }
     }
 
-    private async Task WriteAsync()
+    private async Task WriteAsync(SlapdAdditions additions)
     {
         Directory.CreateDirectory(Path.Combine(_folder, "data"));
         await WriteCertificatesAsync();
+        await File.WriteAllTextAsync(
+            Entries, $"{await File.ReadAllTextAsync(Path.Combine(Sources, "directory.ldif"))}\n{additions.Entries}\n");
         await File.WriteAllTextAsync(Conf, $"""
             include {_root}/etc/ldap/schema/core.schema
             include {_root}/etc/ldap/schema/cosine.schema
@@ -127,13 +148,20 @@ internal sealed class Slapd : IAsyncDisposable
             include {Sources}/directory.schema
             modulepath {_root}/usr/lib/ldap
             moduleload back_mdb
+            moduleload back_null
+            {additions.Global}
             TLSCertificateFile {_folder}/server.pem
             TLSCertificateKeyFile {_folder}/server.key
             database mdb
             suffix "dc=example,dc=com"
             directory {_folder}/data
+            {additions.Database}
             access to attrs=userPassword by anonymous auth by * none
-            access to * by dn.exact="{ReaderDn}" read by anonymous auth by * none
+            access to * by dn.exact="{ReaderDn}" read by dn.exact="{OutsiderDn}" read by anonymous auth by * none
+            database null
+            suffix "o=service"
+            rootdn "{OutsiderDn}"
+            rootpw {ReaderPassword}
 
             """);
     }

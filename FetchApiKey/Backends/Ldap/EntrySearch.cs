@@ -46,20 +46,38 @@ internal sealed class EntrySearch(LdapSettings settings, ILogger log)
             var search = new LdapSearch(where, LdapScope.Subtree, filter, _attributes);
             var (code, entries) = await session.Connection.SearchAsync(search, session.Timeout, limit);
             isMore |= code == LdapResult.SizeLimitExceeded;
-            found.AddRange([.. entries.Where(entry => entry is null || !found.Exists(other => Same(entry, other)))]);
+            found.AddRange([.. entries.Select(Usable).Where(entry => entry is null || !found.Exists(other => Same(entry, other)))]);
         }
 
-        if (found.Contains(null))
-        {
-            log.DirectoryEntryUnusable(settings.Id);
-        }
-        else if (isMore || found.Count > 1)
+        if (!found.Contains(null) && (isMore || found.Count > 1))
         {
             log.DirectoryEntryAmbiguous(settings.Id);
         }
 
         // What was cut off is no answer that one of it could be taken from.
         return isMore ? [.. found, null, null] : found;
+    }
+
+    /// <summary>
+    /// Null for one that came in part, and for one that lacks an attribute that was asked for and has one that was not. A directory
+    /// answers under its own name for an attribute, whatever alias it was asked by: what says that somebody is disabled would be missed.
+    /// </summary>
+    private DirectoryEntry? Usable(DirectoryEntry? entry)
+    {
+        if (entry is null)
+        {
+            log.DirectoryEntryUnusable(settings.Id);
+            return null;
+        }
+
+        var missing = _attributes.Except(entry.Names, StringComparer.OrdinalIgnoreCase).ToList();
+        if (missing.Count == 0 || !entry.Names.Except(_attributes, StringComparer.OrdinalIgnoreCase).Any())
+        {
+            return entry;
+        }
+
+        log.DirectoryAttributesUnrecognised(settings.Id, string.Join(", ", missing));
+        return null;
     }
 
     /// <summary>Asked of the directory, which knows how its attributes compare; for nobody of a base, so that it costs the same.</summary>

@@ -160,7 +160,7 @@ internal sealed partial record LdapMessage(int Id, LdapOperation Operation, Ldap
     {
         var dn = BerReader.TextOf(body.ReadOctets());
         var list = body.ReadSequence(Asn1Tag.Sequence);
-        var attributes = new Dictionary<string, IReadOnlyList<byte[]>>(StringComparer.OrdinalIgnoreCase);
+        var attributes = new DirectoryAttributes();
         var count = 0;
         var isWhole = true;
         while (!list.IsAtEnd)

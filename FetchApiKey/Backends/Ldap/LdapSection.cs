@@ -187,10 +187,11 @@ internal sealed class LdapSection
     private static string? Attribute(SettingsReader section, string name)
     {
         var text = section.Text(name);
-        // RFC 4512 section 1.4: a name, or an OID.
-        if (text is not null && !text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.'))
+        // RFC 4512 section 1.4. Asked for an OID, a directory answers under the attribute's name, which nobody would look for.
+        if (text is not null && !(char.IsAsciiLetter(text[0]) && text.All(c => char.IsAsciiLetterOrDigit(c) || c == '-')))
         {
-            section.Fault(name, "must be the name of an attribute");
+            section.Fault(
+                name, "must be the name of an attribute as the directory writes it in an entry, without options, and no number (OID)");
         }
 
         return text;

@@ -6,17 +6,17 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace FetchApiKey.Cli;
 
-/// <summary>A finding for each server: the connection, the service's bind, the bases, and how long a refused bind takes.</summary>
-public sealed class DirectoryCheck(LdapSettings settings, TimeProvider time)
+/// <summary>A finding for each address of each server: the connection, the service's bind, the bases, and how long a refused bind takes.</summary>
+public sealed class DirectoryCheck(LdapSettings settings, TimeProvider time, HostLookUp? lookUp = null)
 {
     /// <summary>Of the time for one question: whatever takes longer on a quiet day takes too long on a busy one.</summary>
     private const double SlowShare = 0.5;
 
     public async Task<IReadOnlyList<Finding>> RunAsync(CancellationToken cancellation)
     {
-        using var directory = new LdapDirectory(settings, time, NullLogger.Instance);
+        using var directory = new LdapDirectory(settings, time, NullLogger.Instance, lookUp);
         var findings = new List<Finding>();
-        foreach (var server in settings.Servers)
+        foreach (var server in await directory.LookUpAsync(cancellation))
         {
             findings.Add(await ExamineAsync(directory, server, cancellation));
         }

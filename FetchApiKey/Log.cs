@@ -114,7 +114,7 @@ internal static partial class Log
     [LoggerMessage(93, LogLevel.Warning, "{Backend} could not judge a password that another backend had refused ({Fault}); the attempt counts")]
     public static partial void BackendUnavailable(this ILogger log, string backend, string fault);
 
-    [LoggerMessage(190, LogLevel.Warning, "Directory '{Id}': {Server} failed ({Reason}); the next server is asked")]
+    [LoggerMessage(190, LogLevel.Warning, "Directory '{Id}': {Server} failed ({Reason}); the next address or server is asked")]
     public static partial void DirectoryServerFailed(this ILogger log, string id, string server, string reason);
 
     [LoggerMessage(191, LogLevel.Warning, "Directory '{Id}' gives an entry that cannot be used: it exceeds the limits or came in part; its logins are refused")]

@@ -8,11 +8,6 @@ using System.Text;
 
 namespace FetchApiKeyFunction.Tests.Ldap;
 
-/// <param name="Code">Null for no answer at all.</param>
-internal sealed record ScriptedReply(int? Code, TimeSpan Delay = default, string Diagnostic = "", bool Closes = false);
-
-internal sealed record ScriptedPerson(string Dn, string Password, Dictionary<string, string[]> Attributes);
-
 /// <summary>
 /// It reads with the framework's own reader, and not with the program's decoder. Unless a test says otherwise the service's bind and every search succeed,
 /// and a person's bind gets 0 for the right password and 49 for a wrong one or an unknown DN.
@@ -25,15 +20,17 @@ internal sealed class ScriptedDirectory : ITestedDirectory, IDisposable
 
     private readonly CancellationTokenSource _stopping = new();
     private readonly ConcurrentDictionary<TcpClient, int> _clients = new();
-    private TcpListener _listener = new(IPAddress.Loopback, 0);
+    private TcpListener _listener;
     private int _binds;
     private int _serviceBinds;
     private int _searches;
     private int _connections;
     private int _forgotten;
 
-    public ScriptedDirectory()
+    /// <param name="port">0 for one that is free.</param>
+    public ScriptedDirectory(IPAddress? address = null, int port = 0)
     {
+        _listener = new TcpListener(address ?? IPAddress.Loopback, port);
         UserBind = (dn, password) => new ScriptedReply(Everybody.Exists(person => person.Dn == dn && person.Password == password) ? 0 : 49);
         _listener.Start();
         Port = ((IPEndPoint)_listener.LocalEndpoint).Port;

@@ -5,6 +5,11 @@ using System.Text;
 
 namespace FetchApiKeyFunction.Tests.Ldap;
 
+/// <param name="Code">Null for no answer at all.</param>
+internal sealed record ScriptedReply(int? Code, TimeSpan Delay = default, string Diagnostic = "", bool Closes = false);
+
+internal sealed record ScriptedPerson(string Dn, string Password, Dictionary<string, string[]> Attributes);
+
 /// <summary>What a directory sends.</summary>
 internal static class ScriptedMessages
 {

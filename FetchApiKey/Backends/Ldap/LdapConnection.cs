@@ -34,16 +34,24 @@ internal sealed class LdapConnection : IDisposable
     private LdapConnection(Stream stream, TimeProvider time) => (_stream, _time) = (stream, time);
 
     /// <summary>Connects, and encrypts as the settings say, within one time.</summary>
+    /// <param name="toReach">For TCP alone, where that is less.</param>
     public static async Task<LdapConnection> OpenAsync(
-        LdapSettings settings, LdapServer server, TimeSpan timeout, TimeProvider time, CancellationToken limit)
+        LdapSettings settings, LdapServer server, TimeSpan timeout, TimeProvider time, CancellationToken limit, TimeSpan? toReach = null)
     {
-        using var late = new CancellationTokenSource(timeout, time);
+        var begun = time.GetTimestamp();
+        var allowed = toReach < timeout ? toReach.Value : timeout;
+        using var late = new CancellationTokenSource(allowed, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, limit);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         Stream? stream = null;
         try
         {
-            await socket.ConnectAsync(server.Host, server.Port, either.Token);
+            await (server.Address is { } address
+                ? socket.ConnectAsync(address, server.Port, either.Token)
+                : socket.ConnectAsync(server.Host, server.Port, either.Token));
+            allowed = timeout;
+            var left = timeout - time.GetElapsedTime(begun);
+            late.CancelAfter(left > TimeSpan.Zero ? left : TimeSpan.Zero);
             stream = new NetworkStream(socket, ownsSocket: true);
             var connection = new LdapConnection(stream, time);
             if (server.Encryption == LdapEncryption.StartTls)
@@ -66,7 +74,7 @@ internal sealed class LdapConnection : IDisposable
             socket.Dispose();
             stream?.Dispose();
             limit.ThrowIfCancellationRequested();
-            var whenLate = $"no connection within {timeout.TotalMilliseconds:F0} ms";
+            var whenLate = $"no connection within {allowed.TotalMilliseconds:F0} ms";
             throw FaultOf(fault, late.IsCancellationRequested, whenLate, isConnected: false) ?? fault;
         }
     }

@@ -32,15 +32,12 @@ public sealed record DirectoryAnswer(DirectoryVerdict Verdict, DirectoryEntry? E
 /// </summary>
 public sealed class LdapDirectory : IDisposable
 {
-    /// <summary>
-    /// Whatever the directory does, there is an answer by then; it leaves time for the other backend within the request's deadline.
-    /// </summary>
+    /// <summary>Whatever the directory does, there is an answer by then. It leaves time for the other backend.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
     /// <summary>A bind that has less time left is not sent: it would count, and a slow answer would be nobody's fault.</summary>
     private static readonly TimeSpan LeastForBind = TimeSpan.FromSeconds(2);
 
-    private readonly LdapSettings _settings;
     private readonly TimeProvider _time;
     private readonly ILogger _log;
     private readonly LdapSessions _sessions;
@@ -48,16 +45,16 @@ public sealed class LdapDirectory : IDisposable
     private readonly EntrySearch _search;
     private readonly byte[]? _access;
 
-    public LdapDirectory(LdapSettings settings, TimeProvider time, ILogger log)
+    public LdapDirectory(LdapSettings settings, TimeProvider time, ILogger log, HostLookUp? lookUp = null)
     {
-        (_settings, _time, _log) = (settings, time, log);
-        _sessions = new LdapSessions(settings, time, log);
+        (Settings, _time, _log) = (settings, time, log);
+        _sessions = new LdapSessions(settings, time, log, lookUp ?? LdapServers.AddressesOfAsync);
         _places = new WorkTurns(settings.Connections);
         _search = new EntrySearch(settings, log);
         _access = settings.AccessFilter?.With("");
     }
 
-    public LdapSettings Settings => _settings;
+    public LdapSettings Settings { get; }
 
     /// <summary>Finds the one entry that has a name, and tries the password on it.</summary>
     /// <param name="password">UTF-8; not empty, since that would bind anybody (RFC 4513 section 5.1.2), and without NUL, at which a
@@ -107,6 +104,9 @@ public sealed class LdapDirectory : IDisposable
         }
     }
 
+    /// <summary>Every address of every server, each a server of its own.</summary>
+    public Task<IReadOnlyList<LdapServer>> LookUpAsync(CancellationToken cancellation) => _sessions.LookUpAsync(cancellation);
+
     /// <summary>
     /// Goes through what a login asks, on one server and on connections of its own: connection, the service's bind, the bases, the bind
     /// of nobody.
@@ -118,12 +118,12 @@ public sealed class LdapDirectory : IDisposable
         var session = await _sessions.OpenAsync(server, Limit, cancellation);
         using var own = session.Connection;
         _ = await _search.SeesBasesAsync(session, cancellation);
-        using var connection = await LdapConnection.OpenAsync(_settings, server, _settings.ConnectTimeout, _time, cancellation);
+        using var connection = await LdapConnection.OpenAsync(Settings, server, Settings.ConnectTimeout, _time, cancellation);
         var begun = _time.GetTimestamp();
         try
         {
             var password = Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(32));
-            await connection.BindAsync(DecoyDn(), password, _settings.OperationTimeout, cancellation);
+            await connection.BindAsync(DecoyDn(), password, Settings.OperationTimeout, cancellation);
         }
         catch (DirectoryUnavailableException fault) when (fault.Fault == DirectoryFault.Silent)
         {
@@ -143,7 +143,7 @@ public sealed class LdapDirectory : IDisposable
     private async Task<Prepared> PrepareAsync(LdapSession session, DirectoryQuery query, CancellationToken limit)
     {
         var entry = await _search.FindAsync(session, query, limit);
-        var opening = LdapConnection.OpenAsync(_settings, session.Server, _settings.ConnectTimeout, _time, limit);
+        var opening = LdapConnection.OpenAsync(Settings, session.Server, Settings.ConnectTimeout, _time, limit);
         try
         {
             var hasAccess = _access is null || await _search.MatchesAsync(session, entry?.Dn, _access, limit);
@@ -165,7 +165,7 @@ public sealed class LdapDirectory : IDisposable
     /// <summary>From here on the attempt counts, whatever becomes of it.</summary>
     private async Task<DirectoryAnswer> BindAsync(Prepared found, ReadOnlyMemory<byte> password, Action begin, TimeBudget budget)
     {
-        var least = _settings.OperationTimeout < LeastForBind ? _settings.OperationTimeout : LeastForBind;
+        var least = Settings.OperationTimeout < LeastForBind ? Settings.OperationTimeout : LeastForBind;
         if (budget.Left < least)
         {
             // It took the time of all, so another server has its turn before it.
@@ -178,20 +178,20 @@ public sealed class LdapDirectory : IDisposable
         LdapResult result;
         try
         {
-            result = await found.Connection.BindAsync(found.Entry?.Dn ?? DecoyDn(), password, _settings.OperationTimeout, budget.Limit);
+            result = await found.Connection.BindAsync(found.Entry?.Dn ?? DecoyDn(), password, Settings.OperationTimeout, budget.Limit);
         }
         catch (Exception fault)
         {
             // Whatever it is, the bind was sent.
             _sessions.Distrust(found.Session.Server);
             _log.DirectoryUnavailable(
-                _settings.Id, (fault as DirectoryUnavailableException)?.Message ?? $"no answer to a bind in time ({fault.GetType().Name})");
+                Settings.Id, (fault as DirectoryUnavailableException)?.Message ?? $"no answer to a bind in time ({fault.GetType().Name})");
             return new DirectoryAnswer(DirectoryVerdict.Unanswered, found.Entry, "ldap unanswered");
         }
 
         if (result.Code is LdapResult.StrongerAuthRequired or LdapResult.ConfidentialityRequired)
         {
-            _log.DirectoryWantsEncryption(_settings.Id, result.Code);
+            _log.DirectoryWantsEncryption(Settings.Id, result.Code);
         }
 
         var verdict = found.Entry is null ? DirectoryVerdict.NoEntry
@@ -201,7 +201,7 @@ public sealed class LdapDirectory : IDisposable
         return new DirectoryAnswer(verdict, found.Entry, result.ToString());
     }
 
-    private string DecoyDn() => _settings.DecoyDn ?? $"cn={Guid.NewGuid():N},{_settings.UserSearchBases[0]}";
+    private string DecoyDn() => Settings.DecoyDn ?? $"cn={Guid.NewGuid():N},{Settings.UserSearchBases[0]}";
 
     /// <summary>Networks take turns, so that a flood from one makes its own logins wait.</summary>
     private async Task<WorkTurn> TakePlaceAsync(DirectoryCaller caller, TimeBudget budget)
@@ -231,12 +231,12 @@ public sealed class LdapDirectory : IDisposable
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested && !waiting.IsCancellationRequested)
         {
             const string reason = "no answer in time";
-            _log.DirectoryUnavailable(_settings.Id, reason);
+            _log.DirectoryUnavailable(Settings.Id, reason);
             throw new DirectoryUnavailableException(DirectoryFault.Silent, reason);
         }
         catch (DirectoryUnavailableException fault)
         {
-            _log.DirectoryUnavailable(_settings.Id, fault.Message);
+            _log.DirectoryUnavailable(Settings.Id, fault.Message);
             throw;
         }
     }

@@ -14,7 +14,7 @@ internal sealed record LdapSession(LdapConnection Connection, LdapServer Server,
 }
 
 /// <summary>Nothing here binds as a user, so whatever goes wrong may be tried again, once on each server.</summary>
-internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILogger log) : IDisposable
+internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILogger log, HostLookUp lookUp) : IDisposable
 {
     /// <summary>Between us and a directory stand firewalls and balancers that forget what is idle: Azure's after four minutes.</summary>
     private static readonly TimeSpan MaxIdle = TimeSpan.FromMinutes(1);
@@ -24,6 +24,12 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
 
     /// <summary>For so long a server that failed is asked after the others.</summary>
     private static readonly TimeSpan MaxDistance = TimeSpan.FromSeconds(30);
+
+    /// <summary>For TCP alone, while there are others to ask: a dead address must not take their time. RFC 8305 gives it 250 ms.</summary>
+    private static readonly TimeSpan ToReachBeforeOthers = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>However many there are: an address that answers slowly is no dead one.</summary>
+    private static readonly TimeSpan LeastShare = TimeSpan.FromSeconds(1.5);
 
     private readonly Lock _lock = new();
     private readonly List<LdapSession> _idle = [];
@@ -72,7 +78,7 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
             }
         }
 
-        var servers = InOrder();
+        var servers = InOrder(await LookUpAsync(budget.Limit));
         for (var place = 0; ; place++)
         {
             var server = servers[place];
@@ -85,7 +91,9 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
             {
                 // What is left is shared, so that the last server has its turn, too.
                 var share = budget.Left / (servers.Count - place);
-                return await AskOnAsync(await OpenAsync(server, share, budget.Limit), ask);
+                share = share > LeastShare ? share : LeastShare;
+                TimeSpan? toReach = place < servers.Count - 1 ? ToReachBeforeOthers : null;
+                return await AskOnAsync(await OpenAsync(server, share, budget.Limit, toReach), ask);
             }
             catch (DirectoryUnavailableException fault) when (fault.IsOfOneServer)
             {
@@ -106,14 +114,23 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
         }
     }
 
+    /// <summary>Every address of every server, each a server of its own.</summary>
+    public async Task<IReadOnlyList<LdapServer>> LookUpAsync(CancellationToken limit)
+    {
+        using var late = new CancellationTokenSource(settings.ConnectTimeout / 2, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, limit);
+        return await LdapServers.LookUpAsync(settings.Servers, lookUp, either.Token);
+    }
+
     /// <summary>Connects to one server and binds as the service.</summary>
     /// <param name="share">No step may take longer, whatever the settings allow.</param>
-    public async Task<LdapSession> OpenAsync(LdapServer server, TimeSpan share, CancellationToken limit)
+    /// <param name="toReach">For TCP alone, where that is less.</param>
+    public async Task<LdapSession> OpenAsync(LdapServer server, TimeSpan share, CancellationToken limit, TimeSpan? toReach = null)
     {
         var timeout = share < settings.OperationTimeout ? share : settings.OperationTimeout;
         var era = Interlocked.Read(ref _era);
         var toConnect = share < settings.ConnectTimeout ? share : settings.ConnectTimeout;
-        var connection = await LdapConnection.OpenAsync(settings, server, toConnect, time, limit);
+        var connection = await LdapConnection.OpenAsync(settings, server, toConnect, time, limit, toReach);
         try
         {
             var result = await connection.BindAsync(settings.BindDn, settings.BindPasswordUtf8, timeout, limit);
@@ -158,7 +175,7 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
     }
 
     /// <summary>The server that failed least lately first, those that did not in their order.</summary>
-    private List<LdapServer> InOrder()
+    private List<LdapServer> InOrder(IReadOnlyList<LdapServer> servers)
     {
         lock (_lock)
         {
@@ -167,7 +184,7 @@ internal sealed class LdapSessions(LdapSettings settings, TimeProvider time, ILo
                 _failed.Remove(server);
             }
 
-            return [.. settings.Servers.OrderBy(server => _failed.GetValueOrDefault(server, long.MinValue))];
+            return [.. servers.OrderBy(server => _failed.GetValueOrDefault(server, long.MinValue))];
         }
     }
 

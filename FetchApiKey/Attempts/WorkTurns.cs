@@ -42,7 +42,7 @@ internal sealed class WorkTurns(int atOnce)
         var turn = new WorkTurn(this, client, name);
         lock (_lock)
         {
-            // Those who wait are none that could go on.
+            // Of those who wait nobody could go on.
             if (_taken < atOnce && turn.IsPossible)
             {
                 Take(turn);

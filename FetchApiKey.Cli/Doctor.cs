@@ -219,8 +219,8 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         ];
     }
 
-    private static Task<NullableResponse<TableEntity>> LookAsync(AccountTables tables, CancellationToken cancellation) =>
-        tables.Realms.GetEntityIfExistsAsync<TableEntity>(Realm.Partition, Realm.RowKey(""), cancellationToken: cancellation);
+    private static Task<RowReading> LookAsync(AccountTables tables, CancellationToken cancellation) =>
+        tables.Realms.ReadRowAsync(Realm.Partition, Realm.RowKey(""), [], cancellation);
 
     private static async Task<IReadOnlyList<Finding>> TablesAsync(AccountTables tables, CancellationToken cancellation)
     {
@@ -238,7 +238,7 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
     private async Task<IReadOnlyList<Finding>> ClockAsync(AccountTables tables, CancellationToken cancellation)
     {
         var answer = await LookAsync(tables, cancellation);
-        if (answer.GetRawResponse().Headers.Date is not { } theirs)
+        if (answer.StoreTime is not { } theirs)
         {
             return [new Finding(Verdict.Warning, "storage does not tell the time")];
         }

@@ -35,16 +35,25 @@ internal static class DamagedRow
         await table.UpdateEntityAsync(stored, ETag.All, TableUpdateMode.Replace);
     }
 
-    private static async Task PutUndecodableAsync(TableClient table, string partition, string row, string column)
+    /// <summary>Inserts a row as JSON has it, keys and all.</summary>
+    public static Task InsertAsync(TableClient table, string json) => SendAsync(table, HttpMethod.Post, "", json);
+
+    private static Task PutUndecodableAsync(TableClient table, string partition, string row, string column) =>
+        SendAsync(table, HttpMethod.Patch, $"(PartitionKey='{partition}',RowKey='{row}')", $$"""{"{{column}}":"\ud83d"}""");
+
+    private static async Task SendAsync(TableClient table, HttpMethod method, string keys, string json)
     {
         var address = table.GenerateSasUri(TableSasPermissions.All, TimeProvider.System.GetUtcNow().AddHours(1));
         using var client = new HttpClient();
-        using var request = new HttpRequestMessage(
-            HttpMethod.Patch, $"{address.GetLeftPart(UriPartial.Path)}(PartitionKey='{partition}',RowKey='{row}'){address.Query}");
-        request.Headers.TryAddWithoutValidation("If-Match", "*");
+        using var request = new HttpRequestMessage(method, $"{address.GetLeftPart(UriPartial.Path)}{keys}{address.Query}");
+        if (method == HttpMethod.Patch)
+        {
+            request.Headers.TryAddWithoutValidation("If-Match", "*");
+        }
+
         request.Headers.Add("x-ms-version", "2019-02-02");
         request.Headers.Add("Accept", "application/json;odata=nometadata");
-        request.Content = new StringContent($$"""{"{{column}}":"\ud83d"}""", Encoding.UTF8, "application/json");
+        request.Content = new StringContent(json, Encoding.UTF8, "application/json");
         using var answer = await client.SendAsync(request);
         answer.EnsureSuccessStatusCode();
     }

@@ -76,6 +76,17 @@ public sealed class StoredRow
     /// <summary>The same for a reader that takes a part of the row as sound.</summary>
     public RowFault FaultOf(string column, string problem) => new(_table, Partition, Row, column, problem);
 
+    /// <summary>With every column there is; null, and the row has a fault, where one cannot be decoded.</summary>
+    public TableEntity? Whole()
+    {
+        foreach (var (column, _) in _columns.Where(cell => ReferenceEquals(cell.Value, Undecodable)))
+        {
+            Refuse(column, "cannot be decoded");
+        }
+
+        return Fault is null ? _columns as TableEntity ?? new TableEntity(_columns) : null;
+    }
+
     private bool IsWithin(string column, int number, int min, int max)
     {
         if (number >= min && number <= max)

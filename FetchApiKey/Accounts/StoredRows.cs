@@ -7,11 +7,12 @@ namespace FetchApiKey.Accounts;
 
 /// <summary>
 /// The client library decodes a whole answer and throws when one value of one row does not decode, such as a text with half of a
-/// surrogate pair. The row is then read column by column, so that the columns that are sound, and the other rows of a page, are not lost.
+/// surrogate pair. The answer is then asked for again and decoded value by value (<see cref="RowJson"/>), so that the columns that are
+/// sound, and the other rows of a page, are not lost.
 /// </summary>
 public static class StoredRows
 {
-    private static readonly string[] Keys = ["PartitionKey", "RowKey"];
+    internal static readonly string[] Keys = ["PartitionKey", "RowKey"];
 
     /// <summary>One point read, unless a value does not decode.</summary>
     /// <param name="columns">Those that the reader will ask for.</param>
@@ -20,11 +21,15 @@ public static class StoredRows
     {
         try
         {
-            return await ReadAsync(table, partition, row, select: null, cancellation);
+            var answer = await table.GetEntityIfExistsAsync<TableEntity>(partition, row, cancellationToken: cancellation);
+            return new RowReading(answer.HasValue ? new StoredRow(table.Name, answer.Value!) : null, answer.GetRawResponse());
         }
         catch (Exception fault) when (!AccountTables.IsUnavailability(fault))
         {
-            return await ReadByColumnsAsync(table, partition, row, columns, cancellation);
+            var raw = new RawAnswer("{}");
+            using var scope = raw.Begin();
+            var answer = await table.GetEntityIfExistsAsync<TableEntity>(partition, row, With(columns), cancellation);
+            return new RowReading(answer.HasValue ? RowJson.ReadRow(table.Name, raw.Body) : null, answer.GetRawResponse());
         }
     }
 
@@ -32,46 +37,47 @@ public static class StoredRows
     /// <param name="filter">Null for all.</param>
     /// <param name="perPage">Null for as many as storage gives at once.</param>
     /// <param name="columns">Those that the reader will ask for.</param>
-    public static async IAsyncEnumerable<StoredRow> ReadRowsAsync(
-        this TableClient table, string? filter, int? perPage, IReadOnlyList<string> columns,
+    public static IAsyncEnumerable<StoredRow> ReadRowsAsync(
+        this TableClient table, string? filter, int? perPage, IReadOnlyList<string> columns, CancellationToken cancellation) =>
+        ReadPagesAsync(table, filter, perPage, select: null, With(columns), cancellation);
+
+    /// <summary>Every row with all of its columns.</summary>
+    public static IAsyncEnumerable<StoredRow> ReadWholeRowsAsync(this TableClient table, CancellationToken cancellation) =>
+        ReadPagesAsync(table, filter: null, perPage: null, select: null, selectAgain: null, cancellation);
+
+    /// <summary>The keys of the rows that match, but for those whose key cannot be decoded: nothing can be done to these rows.</summary>
+    public static IAsyncEnumerable<StoredRow> ReadKeysAsync(this TableClient table, string filter, CancellationToken cancellation) =>
+        ReadPagesAsync(table, filter, perPage: null, Keys, Keys, cancellation).Where(row => row.Fault is null);
+
+    /// <param name="selectAgain">The columns to ask for where a page does not decode.</param>
+    private static async IAsyncEnumerable<StoredRow> ReadPagesAsync(
+        TableClient table, string? filter, int? perPage, string[]? select, string[]? selectAgain,
         [EnumeratorCancellation] CancellationToken cancellation)
     {
         string? next = null;
         do
         {
-            var page = await ReadPageAsync(table, filter, perPage, columns, next, cancellation);
-            foreach (var row in page.Rows)
+            IEnumerable<StoredRow> rows;
+            var from = next;
+            try
+            {
+                (var page, next) = await QueryAsync(table, filter, perPage, select, from, cancellation);
+                rows = page.Select(row => new StoredRow(table.Name, row));
+            }
+            catch (Exception fault) when (!AccountTables.IsUnavailability(fault))
+            {
+                var raw = new RawAnswer("""{"value":[]}""");
+                using var scope = raw.Begin();
+                (_, next) = await QueryAsync(table, filter, perPage, selectAgain, from, cancellation);
+                rows = RowJson.ReadPage(table.Name, raw.Body);
+            }
+
+            foreach (var row in rows)
             {
                 yield return row;
             }
-
-            next = page.Next;
         }
         while (next is not null);
-    }
-
-    private static async Task<(IReadOnlyList<StoredRow> Rows, string? Next)> ReadPageAsync(
-        TableClient table, string? filter, int? perPage, IReadOnlyList<string> columns, string? from, CancellationToken cancellation)
-    {
-        try
-        {
-            var (rows, next) = await QueryAsync(table, filter, perPage, select: null, from, cancellation);
-            return ([.. rows.Select(row => new StoredRow(table.Name, row))], next);
-        }
-        catch (Exception fault) when (!AccountTables.IsUnavailability(fault))
-        {
-            var (keys, next) = await QueryAsync(table, filter, perPage, Keys, from, cancellation);
-            var found = new List<StoredRow>();
-            foreach (var key in keys)
-            {
-                if ((await table.ReadRowAsync(key.PartitionKey, key.RowKey, columns, cancellation)).Row is { } row)
-                {
-                    found.Add(row);
-                }
-            }
-
-            return (found, next);
-        }
     }
 
     private static async Task<(IReadOnlyList<TableEntity> Rows, string? Next)> QueryAsync(
@@ -85,44 +91,5 @@ public static class StoredRows
         return ([], null);
     }
 
-    /// <summary>The keys first: where they cannot be read either, it is no fault of the row's, and passes on.</summary>
-    private static async Task<RowReading> ReadByColumnsAsync(
-        TableClient table, string partition, string row, IReadOnlyList<string> columns, CancellationToken cancellation)
-    {
-        var keys = await ReadAsync(table, partition, row, Keys, cancellation);
-        if (keys.Row is null)
-        {
-            return keys;
-        }
-
-        var values = await Task.WhenAll(columns.Select(column => ReadColumnAsync(table, partition, row, column, cancellation)));
-        var decoded = columns.Zip(values).Where(each => each.Second is not null)
-            .ToDictionary(each => each.First, each => each.Second!, StringComparer.Ordinal);
-        return keys with
-        {
-            Row = new StoredRow(table.Name, partition, row, decoded) { ETag = keys.Row.ETag, Timestamp = keys.Row.Timestamp },
-        };
-    }
-
-    /// <summary>Null where there is no such column.</summary>
-    private static async Task<object?> ReadColumnAsync(
-        TableClient table, string partition, string row, string column, CancellationToken cancellation)
-    {
-        try
-        {
-            var answer = await table.GetEntityIfExistsAsync<TableEntity>(partition, row, [column], cancellation);
-            return answer.HasValue && answer.Value!.TryGetValue(column, out var value) ? value : null;
-        }
-        catch (Exception fault) when (!AccountTables.IsUnavailability(fault))
-        {
-            return StoredRow.Undecodable;
-        }
-    }
-
-    private static async Task<RowReading> ReadAsync(
-        TableClient table, string partition, string row, string[]? select, CancellationToken cancellation)
-    {
-        var answer = await table.GetEntityIfExistsAsync<TableEntity>(partition, row, select, cancellation);
-        return new RowReading(answer.HasValue ? new StoredRow(table.Name, answer.Value!) : null, answer.GetRawResponse());
-    }
+    private static string[] With(IReadOnlyList<string> columns) => [.. Keys, "Timestamp", .. columns];
 }

@@ -87,9 +87,9 @@ internal sealed class UserIdClaims(AccountTables tables, TimeSpan lifetime)
                 {
                     row.Refuse("RowKey", "is that of no user id");
                 }
-
-                faults.AddRange(row.Fault is { } fault ? [fault] : []);
             }
+
+            faults.AddRange(row.Fault is { } fault ? [fault] : []);
 
             if (--count == 0)
             {

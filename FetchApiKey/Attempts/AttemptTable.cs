@@ -135,8 +135,9 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
             if (row.Row.EndsWith(Format, StringComparison.Ordinal))
             {
                 _ = RecordOf(row, IdBytesOf(row.Partition), time.GetUtcNow());
-                faults.AddRange(row.Fault is { } fault ? [fault] : []);
             }
+
+            faults.AddRange(row.Fault is { } fault ? [fault] : []);
 
             if (--count == 0)
             {
@@ -178,11 +179,11 @@ public sealed class AttemptTable(AccountTables tables, TimeProvider time, ILogge
         var before = Observe(read) - AttemptPolicy.Day - TimeSpan.FromHours(1);
         var filter = string.Create(CultureInfo.InvariantCulture, $"Timestamp lt datetime'{before.UtcDateTime:yyyy-MM-ddTHH:mm:ssZ}'");
         var swept = 0;
-        await foreach (var old in tables.Attempts.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey"], cancellationToken: cancellation))
+        await foreach (var old in tables.Attempts.ReadKeysAsync(filter, cancellation))
         {
             try
             {
-                using var answer = await tables.Attempts.DeleteEntityAsync(old.PartitionKey, old.RowKey, old.ETag, cancellation);
+                using var answer = await tables.Attempts.DeleteEntityAsync(old.Partition, old.Row, old.ETag, cancellation);
                 swept += answer.Status == 404 ? 0 : 1;
             }
             catch (RequestFailedException fault) when (fault.Status == 412)

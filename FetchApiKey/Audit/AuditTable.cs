@@ -120,10 +120,10 @@ public sealed class AuditTable(AccountTables tables)
     {
         var swept = 0;
         var filter = TableClient.CreateQueryFilter($"PartitionKey lt {AuditRow.Day(before.UtcDateTime)}");
-        var batch = new List<TableEntity>();
-        await foreach (var row in tables.Audit.QueryAsync<TableEntity>(filter, select: ["PartitionKey", "RowKey"], cancellationToken: cancellation))
+        var batch = new List<StoredRow>();
+        await foreach (var row in tables.Audit.ReadKeysAsync(filter, cancellation))
         {
-            if (batch.Count == MaxBatch || (batch.Count > 0 && batch[0].PartitionKey != row.PartitionKey))
+            if (batch.Count == MaxBatch || (batch.Count > 0 && batch[0].Partition != row.Partition))
             {
                 swept += await DeleteAsync(batch, cancellation);
             }
@@ -134,13 +134,15 @@ public sealed class AuditTable(AccountTables tables)
         return batch.Count == 0 ? swept : swept + await DeleteAsync(batch, cancellation);
     }
 
-    private async Task<int> DeleteAsync(List<TableEntity> batch, CancellationToken cancellation)
+    private async Task<int> DeleteAsync(List<StoredRow> batch, CancellationToken cancellation)
     {
         var count = batch.Count;
         try
         {
             await tables.Audit.SubmitAsync(
-                batch.Select(row => new TableTransactionAction(TableTransactionActionType.Delete, row, ETag.All)), cancellation);
+                batch.Select(row => new TableTransactionAction(
+                    TableTransactionActionType.Delete, new TableEntity(row.Partition, row.Row), ETag.All)),
+                cancellation);
         }
         catch (RequestFailedException fault) when (fault.IsGone())
         {

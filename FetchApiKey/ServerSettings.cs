@@ -68,8 +68,7 @@ public sealed class ServerSettings(RealmStore realms, Settings settings)
         if (realm is not null)
         {
             json.WriteString("realm_name", realm.Name);
-            // A row that another tool wrote may hold anything, and clients open what it says.
-            json.WriteString("realm_icon", Realm.IsIcon(realm.Icon) ? realm.Icon : "");
+            json.WriteString("realm_icon", realm.Icon);
             json.WriteString("realm_description", realm.Description);
         }
 

@@ -36,7 +36,7 @@ public sealed class RealmIconTests
     public void An_address_of_a_picture_is_told_from_what_runs(string icon, bool isOne) => Assert.Equal(isOne, Realm.IsIcon(icon));
 
     [Fact]
-    public async Task No_command_takes_another_and_no_client_is_told_of_one_that_is_stored()
+    public async Task No_command_takes_another_and_a_realm_that_has_one_stored_is_not_served()
     {
         var desk = await OperatorDesk.OpenAsync();
 
@@ -56,7 +56,24 @@ public sealed class RealmIconTests
         await desk.Tables.Realms.UpsertEntityAsync(
             new Realm("", "Root", "", "javascript:alert(1)", null, true, PasswordBackends.Email).ToRow());
         await using var server = await TestServer.StartAsync(desk.Tables);
+        Assert.Equal(503, (await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Status);
+        Assert.Contains(server.Log, line => line.Contains("column Icon is no address of a picture", StringComparison.Ordinal));
+        Assert.Contains("column Icon: is no address of a picture", (await desk.RunAsync("realms list")).Error, StringComparison.Ordinal);
+        Assert.Equal(ExitCode.Done, (await desk.RunAsync("realms set --icon /icon.png")).Code);
+    }
+
+    [Theory]
+    [InlineData("https://example.com/", "https://example.com")]
+    [InlineData("HTTPS://EXAMPLE.COM", "https://example.com")]
+    [InlineData("https://example.com:443", "https://example.com")]
+    public async Task An_origin_that_another_program_stored_is_told_as_a_command_would_have_written_it(string stored, string told)
+    {
+        var desk = await OperatorDesk.OpenAsync();
+        await desk.Tables.Realms.UpsertEntityAsync(new Realm("", "Root", "", "", stored, true, PasswordBackends.Email).ToRow());
+
+        await using var server = await TestServer.StartAsync(desk.Tables);
+
         Assert.Contains(
-            "\"realm_icon\":\"\"", (await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
+            $"\"realm_uri\":\"{told}\"", (await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
     }
 }

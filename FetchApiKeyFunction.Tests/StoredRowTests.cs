@@ -106,7 +106,12 @@ public sealed class StoredRowTests(Organisation organisation) : IClassFixture<Or
         var own = new Organisation();
         await own.InitializeAsync();
         var type = column is "IsActive" or "EmailBackend" ? typeof(bool) : typeof(string);
-        object?[] others = column == "PublicUrl" ? [null, "ftp://x", DamagedRow.Undecodable] : [null, DamagedRow.Undecodable];
+        object?[] others = column switch
+        {
+            "PublicUrl" => [null, "ftp://x", "https://example.com/path", "https://user@example.com", DamagedRow.Undecodable],
+            "Icon" => [null, "javascript:alert(1)", "//evil.example.net/x", "icon.png", DamagedRow.Undecodable],
+            _ => [null, DamagedRow.Undecodable],
+        };
         foreach (var value in DamagedRow.Foreign(type).Concat(others))
         {
             await DamagedRow.PutAsync(own.Tables.Realms, Realm.Partition, Realm.RowKey("acme"), column, value);

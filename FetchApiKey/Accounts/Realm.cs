@@ -64,21 +64,27 @@ public sealed partial record Realm(
     /// <summary>The subdomain that a row is of; null where its name is that of no realm.</summary>
     internal static string? SubdomainOf(StoredRow row) => row.Row is [.., '.'] && IsSubdomain(row.Row[..^1]) ? row.Row[..^1] : null;
 
-    /// <summary>Null for a row that has a fault.</summary>
+    /// <summary>Null for a row that has a fault. What another program wrote is held to the rules of what an operator may say.</summary>
     internal static Realm? From(StoredRow row)
     {
         var url = row.Text("PublicUrl");
+        var origin = OriginOf(url);
         var realm = new Realm(
-            SubdomainOf(row) ?? "", row.Text("Name"), row.Text("Description"), row.Text("Icon"), url.Length > 0 ? url : null, row.Flag("IsActive"),
+            SubdomainOf(row) ?? "", row.Text("Name"), row.Text("Description"), row.Text("Icon"), origin, row.Flag("IsActive"),
             row.Flag("EmailBackend") ? PasswordBackends.Email : PasswordBackends.None);
         if (SubdomainOf(row) is null)
         {
             row.Refuse("RowKey", "is no subdomain and a full stop");
         }
 
-        if (url.Length > 0 && OriginOf(url) is null)
+        if (url.Length > 0 && origin is null)
         {
             row.Refuse("PublicUrl", "is no origin");
+        }
+
+        if (!IsIcon(realm.Icon))
+        {
+            row.Refuse("Icon", "is no address of a picture");
         }
 
         return row.Fault is null ? realm : null;

@@ -28,6 +28,9 @@ public static partial class BackupFile
     /// <summary>A row of Table Storage has a mebibyte at the most, some of whose characters take six bytes here.</summary>
     public const int MaxLineBytes = 8 * 1024 * 1024;
 
+    /// <summary>A line, its columns, and the type of one.</summary>
+    public const int MaxDepth = 3;
+
     private const string KeyUse = "FetchApiKeyFunction tables backup";
     private const int MaxKeyLength = 512;
 
@@ -44,7 +47,9 @@ public static partial class BackupFile
                 ? time : null,
         ["int64"] = text =>
             long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
-        ["double"] = text => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) ? number : null,
+        // The client library cannot send others.
+        ["double"] = text =>
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : null,
         ["guid"] = text => Guid.TryParseExact(text, "D", out var guid) ? guid : null,
         ["binary"] = text => Convert.TryFromBase64String(text, new byte[text.Length], out _) ? Convert.FromBase64String(text) : null,
     };
@@ -67,7 +72,7 @@ public static partial class BackupFile
         json.WriteString("partition", row.PartitionKey);
         json.WriteString("row", row.RowKey);
         json.WriteStartObject("columns");
-        foreach (var (name, value) in row.Where(cell => !IsReserved(cell.Key)).OrderBy(cell => cell.Key, StringComparer.Ordinal))
+        foreach (var (name, value) in row.Where(cell => !IsReserved(cell.Key) && cell.Value is not null).OrderBy(cell => cell.Key, StringComparer.Ordinal))
         {
             json.WritePropertyName(name);
             Write(json, value);
@@ -129,13 +134,29 @@ public static partial class BackupFile
 
     // ---- Reading a row ----
 
-    /// <summary>Null for what is no row that a table takes.</summary>
-    public static TableEntity? RowOf(JsonMembers json)
+    /// <summary>The column for which a restore would refuse a row's line; null where it takes the line.</summary>
+    public static string? FaultyColumn(ReadOnlySpan<byte> line)
     {
+        var faulty = "(all)";
+        return line.Length <= MaxLineBytes && JsonMembers.Read(line, MaxDepth, out _) is { } json && RowOf(json, out faulty) is not null
+            ? null
+            : faulty;
+    }
+
+    /// <summary>Null for what is no row that a table takes.</summary>
+    /// <param name="faulty">The column that it is none for.</param>
+    public static TableEntity? RowOf(JsonMembers json, out string faulty)
+    {
+        faulty = "(all)";
         if (!json.Names.SequenceEqual(["table", "partition", "row", "columns"])
-            || json.Text("partition") is not { } partition || json.Text("row") is not { } row || json.Members("columns") is not { } columns
-            || !IsKey(partition) || !IsKey(row))
+            || json.Text("partition") is not { } partition || json.Text("row") is not { } row || json.Members("columns") is not { } columns)
         {
+            return null;
+        }
+
+        if (!IsKey(partition) || !IsKey(row))
+        {
+            faulty = IsKey(partition) ? "RowKey" : "PartitionKey";
             return null;
         }
 
@@ -144,6 +165,7 @@ public static partial class BackupFile
         {
             if (IsReserved(name) || !ColumnName().IsMatch(name) || ValueOf(columns, name) is not { } value)
             {
+                faulty = name;
                 return null;
             }
 
@@ -169,6 +191,7 @@ public static partial class BackupFile
     private static bool IsKey(string text) =>
         text.Length <= MaxKeyLength && !text.Any(c => c is '/' or '\\' or '#' or '?' || char.IsControl(c));
 
-    [GeneratedRegex(@"\A[A-Za-z_][A-Za-z0-9_]{0,254}\z", RegexOptions.CultureInvariant)]
+    /// <summary>An identifier of C#, in any script, without the formatting characters that nobody sees.</summary>
+    [GeneratedRegex(@"\A[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{Mn}\p{Mc}\p{Nd}\p{Pc}]{0,254}\z", RegexOptions.CultureInvariant)]
     private static partial Regex ColumnName();
 }

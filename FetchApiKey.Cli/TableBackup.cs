@@ -19,14 +19,16 @@ public static class BackedUpTables
     /// A link that was used, or replaced, must not come back with the rows of its account; and what is known of the seals in these tables
     /// need not be so where the rows go.
     /// </summary>
-    public static bool Has(TableEntity row) => row.RowKey != PasswordInvitation.Row && row.PartitionKey != SealMarker.Partition;
+    public static bool Has(StoredRow row) => row.Row != PasswordInvitation.Row && row.Partition != SealMarker.Partition;
 }
 
+/// <summary>Leaves out, and names, what a restore would refuse: it takes a file whole or not at all.</summary>
 public sealed class TableBackup(AccountTables tables, ApiKeySettings keys, TimeProvider time)
 {
     public async Task<int> WriteAsync(FileInfo file, Report report, TextWriter error, CancellationToken cancellation)
     {
         var rows = 0;
+        var faulty = new FaultyRows(error);
         using var digest = BackupFile.DigestUnder(keys, keys.WriteWith);
         var path = await PrivateFile.CreateAsync(file.FullName, error, async written =>
         {
@@ -39,27 +41,41 @@ public sealed class TableBackup(AccountTables tables, ApiKeySettings keys, TimeP
             Write(BackupFile.FirstLine(time.GetUtcNow(), keys.WriteWith));
             foreach (var (name, table) in BackedUpTables.Of(tables))
             {
-                try
+                await foreach (var row in table.ReadWholeRowsAsync(cancellation).Where(BackedUpTables.Has))
                 {
-                    await foreach (var row in table.QueryAsync<TableEntity>(cancellationToken: cancellation))
+                    if (LineOf(name, row) is { } line)
                     {
-                        if (BackedUpTables.Has(row))
-                        {
-                            Write(BackupFile.RowLine(name, row));
-                            rows++;
-                        }
+                        Write(line);
+                        rows++;
                     }
-                }
-                catch (Exception fault) when (fault is InvalidOperationException or FormatException && !AccountTables.IsUnavailability(fault))
-                {
-                    throw new OperatorException(
-                        $"A row of the table {name} has a value that cannot be decoded ({fault.GetType().Name}). 'doctor' names it; mend or delete it.");
+                    else
+                    {
+                        faulty.Meet(row.Fault!);
+                    }
                 }
             }
 
             written.Write(BackupFile.LastLine(rows, digest));
         });
         await report.WriteAsync(("file", path), ("rows", rows));
-        return ExitCode.Done;
+        return faulty.ExitCode;
+    }
+
+    /// <summary>Null, and the row has a fault, for one that cannot be read or restored.</summary>
+    private static byte[]? LineOf(string table, StoredRow row)
+    {
+        if (row.Whole() is not { } whole)
+        {
+            return null;
+        }
+
+        var line = BackupFile.RowLine(table, whole);
+        if (BackupFile.FaultyColumn(line) is not { } column)
+        {
+            return line;
+        }
+
+        row.Refuse(column, "is nothing that could be restored");
+        return null;
     }
 }

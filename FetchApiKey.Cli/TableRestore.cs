@@ -17,9 +17,6 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
 {
     private const int ConcurrentWrites = 32;
 
-    /// <summary>A line, its columns, and the type of one.</summary>
-    private const int MaxDepth = 3;
-
     private readonly Dictionary<string, TableClient> _tables =
         BackedUpTables.Of(tables).ToDictionary(table => table.Name, table => table.Table, StringComparer.Ordinal);
     private readonly ApiKeyCipher _cipher = new(keys, tables.SealMarker);
@@ -157,7 +154,7 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
         var seen = new HashSet<string>(StringComparer.Ordinal);
         for (var number = 2; await lines.ReadAsync(cancellation) is { IsEnd: false } line; number++)
         {
-            var json = line.IsTooLong ? null : JsonMembers.Read(line.Bytes.Span, MaxDepth, out _);
+            var json = line.IsTooLong ? null : JsonMembers.Read(line.Bytes.Span, BackupFile.MaxDepth, out _);
             if (json?.Has("rows") == true)
             {
                 RequireEnd(line, json, number - 2, digest, path);
@@ -169,7 +166,7 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
                 throw Broken(number + 1);
             }
 
-            if (json is null || json.Text("table") is not { } table || !_tables.ContainsKey(table) || BackupFile.RowOf(json) is not { } row
+            if (json is null || json.Text("table") is not { } table || !_tables.ContainsKey(table) || BackupFile.RowOf(json, out _) is not { } row
                 || !seen.Add($"{table}\0{row.PartitionKey}\0{row.RowKey}"))
             {
                 throw Broken(number);
@@ -185,7 +182,7 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
     /// <summary>Of the key that the first line names; null for a file without a digest.</summary>
     private IncrementalHash? DigestOf(BoundedLine first, string path, bool takesUnverified)
     {
-        var json = JsonMembers.Read(first.Bytes.Span, MaxDepth, out _);
+        var json = JsonMembers.Read(first.Bytes.Span, BackupFile.MaxDepth, out _);
         switch (json?.Text("format"))
         {
             case BackupFile.Format when json.Text("key") is { } id:

@@ -88,9 +88,8 @@ public sealed class AccountTables
             // Addresses of rows and headers of requests belong in nobody's log.
             Diagnostics = { IsLoggingEnabled = false, IsTelemetryEnabled = false, IsDistributedTracingEnabled = false },
         };
-        options.AddPolicy(new RawAnswerPolicy(), HttpPipelinePosition.PerCall);
         // Before the one that measures, so that the call is measured with the status that it had.
-        options.AddPolicy(new MissingTablePolicy(), HttpPipelinePosition.PerCall);
+        options.AddPolicy(new AnswerPolicy(), HttpPipelinePosition.PerCall);
         options.AddPolicy(new StorageCallPolicy(TimeProvider.System), HttpPipelinePosition.PerCall);
         options.AddPolicy(new StorageRetryPolicy(), HttpPipelinePosition.PerRetry);
         if (settings.ConnectionString is { } local && new TableServiceClient(local).Uri.IsLoopback)

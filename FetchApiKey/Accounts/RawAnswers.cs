@@ -13,7 +13,7 @@ internal sealed class RawAnswer(string substitute)
 
     private ReadOnlyMemory<byte>? _body;
 
-    /// <exception cref="InvalidOperationException">The client was made without the policy.</exception>
+    /// <exception cref="InvalidOperationException">The client was made without <see cref="AnswerPolicy"/>.</exception>
     public ReadOnlyMemory<byte> Body => _body ?? throw new InvalidOperationException("No answer was taken.");
 
     /// <summary>Calls that are made until the scope ends, by this flow of control and no other, have their answer taken.</summary>
@@ -30,16 +30,4 @@ internal sealed class RawAnswer(string substitute)
     }
 
     private byte[] Substitute => System.Text.Encoding.ASCII.GetBytes(substitute);
-}
-
-internal sealed class RawAnswerPolicy : HttpPipelinePolicy
-{
-    public override async ValueTask ProcessAsync(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline)
-    {
-        await ProcessNextAsync(message, pipeline);
-        RawAnswer.Take(message);
-    }
-
-    public override void Process(HttpMessage message, ReadOnlyMemory<HttpPipelinePolicy> pipeline) =>
-        throw new NotSupportedException("Storage is called asynchronously.");
 }

@@ -66,8 +66,6 @@ public static class EndpointServer
     public static async Task RunAsync(WebApplication app, Action<string> onListening, CancellationToken cancellation)
     {
         await using var disposal = app;
-        // System.CommandLine ends the process with 143 where a signal comes before a command has given its task back.
-        await Task.Yield();
         var startUp = app.Services.GetRequiredService<StartUp>();
         try
         {
@@ -110,6 +108,9 @@ public static class EndpointServer
             console.SingleLine = true;
             console.ColorBehavior = LoggerColorBehavior.Disabled;
         });
+        // What it says of a start that failed is told as the end of the command, in a line.
+        logging.Services.PostConfigure<LoggerFilterOptions>(options =>
+            options.Rules.Add(new LoggerFilterRule(null, "Microsoft.Extensions.Hosting.Internal.Host", LogLevel.None, null)));
         logging.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Warning);
     }
 }

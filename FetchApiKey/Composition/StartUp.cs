@@ -26,8 +26,12 @@ public sealed class StartUp(
     /// <summary>What ended the process; null for a stop that was asked for.</summary>
     public Exception? Fault { get; private set; }
 
-    /// <summary>Begun on a thread of the pool: whoever starts the host must not wait for storage.</summary>
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) => Task.Run(() => RunAsync(stoppingToken), stoppingToken);
+    /// <summary>
+    /// Begun on a thread of the pool: whoever starts the host must not wait for storage. Begun in any case, so that it is over, and no
+    /// fault, where the stop comes first.
+    /// </summary>
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Task.Run(() => RunAsync(stoppingToken), CancellationToken.None);
 
     private async Task RunAsync(CancellationToken stopping)
     {

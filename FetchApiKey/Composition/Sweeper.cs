@@ -21,9 +21,9 @@ internal sealed class Sweeper(AttemptTable attempts, AuditTable audit, Settings 
     {
         for (var wait = First; ; wait = Interval)
         {
-            await Task.Delay(wait, time, stoppingToken);
             try
             {
+                await Task.Delay(wait, time, stoppingToken);
                 if (await attempts.TakeSweepAsync(stoppingToken))
                 {
                     log.AttemptsSwept(await attempts.SweepAsync(stoppingToken));

@@ -121,7 +121,12 @@ public sealed class LocalTests
         using var run = TestedProgram.JustInTime.Start([verb, "--port", $"{port}"], desk.Variables);
 
         Assert.Equal(ExitCode.CannotListen, await run.ExitCodeAsync());
-        Assert.Contains($"Port {port} is in use. Choose another with --port.\n", run.Error, StringComparison.Ordinal);
+        // The low cost of the tests gives a warning.
+        Assert.Equal(
+            [$"Port {port} is in use. Choose another with --port."],
+            run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)
+                .Where(line => !line.StartsWith("warn: ", StringComparison.Ordinal)));
+        Assert.DoesNotContain("Exception", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("storage", run.Error, StringComparison.OrdinalIgnoreCase);
     }
 
@@ -167,7 +172,7 @@ public sealed class LocalTests
 
         var result = await desk.RunAsync("tables backup /nowhere/at/all");
 
-        Assert.Equal(ExitCode.Refused, result.Code);
+        Assert.Equal(ExitCode.Missing, result.Code);
         Assert.StartsWith("/nowhere/at/all cannot be written: ", result.Error, StringComparison.Ordinal);
     }
 

@@ -6,8 +6,8 @@ using System.Runtime.InteropServices;
 namespace FetchApiKey.Cli;
 
 /// <summary>
-/// Written under another name, which it loses when it is whole. Whatever comes between, it is deleted: a fault, a cancellation, a full
-/// disk, and a signal at once, before anything else is tried.
+/// Written without a name, where the file system has such files; it gets one when it is whole. Elsewhere it is written under another name,
+/// and deleted whatever comes between: a fault, a cancellation, a full disk, and a signal at once, before anything else is tried.
 /// </summary>
 public sealed class PrivateFile : IDisposable
 {
@@ -23,10 +23,11 @@ public sealed class PrivateFile : IDisposable
         [PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM];
 
     private readonly string _path;
+    private readonly bool _hasName;
     private readonly FileStream _stream;
     private readonly ArrayBufferWriter<byte> _buffer = new();
 
-    private PrivateFile(string path)
+    private PrivateFile(string path, bool mayBeUnnamed)
     {
         _path = path;
         if (File.Exists(Unfinished))
@@ -36,21 +37,9 @@ public sealed class PrivateFile : IDisposable
             File.Delete(Unfinished);
         }
 
-        var options = new FileStreamOptions
-        {
-            Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0,
-        };
-        if (OperatingSystem.IsWindows())
-        {
-            // There an open file keeps its name otherwise.
-            options.Share = FileShare.Delete;
-        }
-        else
-        {
-            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-        }
-
-        _stream = new FileStream(Unfinished, options);
+        var unnamed = mayBeUnnamed ? UnnamedFile.TryCreate(Path.GetDirectoryName(path)!) : null;
+        _hasName = unnamed is null;
+        _stream = unnamed ?? CreateNamed(Unfinished);
         if (!OperatingSystem.IsWindows())
         {
             // A umask may have taken rights of the owner's away.
@@ -62,9 +51,11 @@ public sealed class PrivateFile : IDisposable
 
     /// <param name="error">Is told when there is no file in the end.</param>
     /// <param name="write">Writes what is to be in it.</param>
+    /// <param name="mayBeUnnamed">False to write it as where there are no files without a name.</param>
     /// <returns>The whole path.</returns>
     /// <exception cref="OperatorException">There is such a file, or it cannot be written.</exception>
-    public static async Task<string> CreateAsync(string path, TextWriter error, Func<PrivateFile, Task> write)
+    public static async Task<string> CreateAsync(
+        string path, TextWriter error, Func<PrivateFile, Task> write, bool mayBeUnnamed = true)
     {
         path = Path.GetFullPath(path);
         if (File.Exists(path) || Directory.Exists(path))
@@ -72,7 +63,7 @@ public sealed class PrivateFile : IDisposable
             throw new OperatorException($"There is a file {path} already.");
         }
 
-        using var file = Faulty(path, () => new PrivateFile(path));
+        using var file = Faulty(path, () => new PrivateFile(path, mayBeUnnamed));
         using var watch = new Watch(file.Delete);
         try
         {
@@ -112,14 +103,47 @@ public sealed class PrivateFile : IDisposable
         {
             // Only what is on the disk may get the name.
             _stream.Flush(flushToDisk: true);
-            File.Move(Unfinished, _path);
+            if (_hasName)
+            {
+                File.Move(Unfinished, _path);
+            }
+            else
+            {
+                UnnamedFile.GiveName(_stream, _path);
+            }
+
             return true;
         });
     }
 
     public void Dispose() => _stream.Dispose();
 
-    private void Delete() => File.Delete(Unfinished);
+    private void Delete()
+    {
+        if (_hasName)
+        {
+            File.Delete(Unfinished);
+        }
+    }
+
+    private static FileStream CreateNamed(string path)
+    {
+        var options = new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0,
+        };
+        if (OperatingSystem.IsWindows())
+        {
+            // There an open file keeps its name otherwise.
+            options.Share = FileShare.Delete;
+        }
+        else
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        return new FileStream(path, options);
+    }
 
     /// <summary>A fault of the file is the operator's to mend, and none of the account storage.</summary>
     private static T Faulty<T>(string path, Func<T> act)
@@ -131,7 +155,8 @@ public sealed class PrivateFile : IDisposable
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
         {
             // The last is what the framework makes of a file that is larger than the process may write.
-            throw new OperatorException($"{path} cannot be written: {fault.Message}");
+            throw new OperatorException(
+                $"{path} cannot be written: {fault.Message}", MachineFault.Explain(fault)?.Code ?? ExitCode.CannotWrite);
         }
     }
 

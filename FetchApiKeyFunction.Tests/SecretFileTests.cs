@@ -19,34 +19,90 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
     // ---- Whole or gone ----
 
     [Theory]
-    [InlineData("users export", "INT")]
-    [InlineData("users export", "TERM")]
-    [InlineData("users export", "HUP")]
-    [InlineData("users export", "QUIT")]
-    [InlineData("tables backup", "INT")]
-    [InlineData("tables backup", "TERM")]
-    public async Task A_signal_leaves_no_file(string command, string signal)
+    [InlineData("users export", "INT", ExitCode.Interrupted)]
+    [InlineData("users export", "TERM", ExitCode.Terminated)]
+    [InlineData("users export", "HUP", 129)]
+    [InlineData("users export", "QUIT", 131)]
+    [InlineData("users export", "KILL", 137)]
+    [InlineData("users export", "USR1", 138)]
+    [InlineData("users export", "ALRM", 142)]
+    [InlineData("users export", "XCPU", 152)]
+    [InlineData("users export", "VTALRM", 154)]
+    [InlineData("tables backup", "INT", ExitCode.Interrupted)]
+    [InlineData("tables backup", "KILL", 137)]
+    public async Task A_signal_leaves_no_file(string command, string signal, int code)
     {
         var (proxy, connection) = await FaultProxy.StartAsync();
         await using var _ = proxy;
+        var isAsked = false;
         // The last of what is asked for does not come: the accounts of the second realm, the rows of the last table.
-        proxy.Meets = request => request.Path.Value!.Contains(
-            command == "users export" ? "accounts()" : "userids()", StringComparison.Ordinal)
-            && (command != "users export" || request.QueryString.Value!.Contains("zzz", StringComparison.Ordinal));
+        proxy.Meets = request =>
+        {
+            var isLast = command == "users export"
+                ? request.Path.Value!.Contains("accounts()", StringComparison.Ordinal)
+                    && request.QueryString.Value!.Contains("zzz", StringComparison.Ordinal)
+                : request.Path.Value!.Contains("userids()", StringComparison.Ordinal);
+            isAsked |= isLast;
+            return isLast;
+        };
         proxy.Fault = StorageFault.Delay;
         using var run = ProcessRun.Start(
             "env", ["--default-signal", "dotnet", TestedProgram.Assembly, .. command.Split(' '), File1], Variables(connection));
-        await UntilAsync(() => Directory.EnumerateFiles(_folder).Any(file => new FileInfo(file).Length > 0), run);
+        await UntilAsync(() => isAsked, run);
 
-        Assert.Equal(OwnersAlone, File.GetUnixFileMode(Directory.EnumerateFiles(_folder).Single()));
         using var kill = ProcessRun.Start("kill", [$"-{signal}", $"{run.ProcessId}"]);
-        Assert.NotEqual(0, await run.ExitCodeAsync());
 
+        Assert.Equal(code, await run.ExitCodeAsync());
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
         if (signal is "INT" or "TERM")
         {
-            Assert.Contains($"{File1} was not written; nothing is left of it.", run.Error, StringComparison.Ordinal);
+            Assert.StartsWith($"{File1} was not written; nothing is left of it.\nInterrupted.", run.Error, StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_file_that_is_given_up_is_gone_and_a_whole_one_is_its_owners_alone(bool mayBeUnnamed)
+    {
+        using var error = new StringWriter();
+        await Assert.ThrowsAsync<OperationCanceledException>(() => PrivateFile.CreateAsync(
+            File1,
+            error,
+            file =>
+            {
+                file.Write(new byte[100_000]);
+                // On this machine the file system has files without names.
+                Assert.Equal(mayBeUnnamed ? 0 : 1, Directory.EnumerateFileSystemEntries(_folder).Count());
+                throw new OperationCanceledException();
+            },
+            mayBeUnnamed));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
+
+        await PrivateFile.CreateAsync(
+            File1,
+            error,
+            file =>
+            {
+                file.Write("whole"u8);
+                return Task.CompletedTask;
+            },
+            mayBeUnnamed);
+
+        Assert.Equal([File1], Directory.EnumerateFileSystemEntries(_folder));
+        Assert.Equal("whole", await File.ReadAllTextAsync(File1));
+        Assert.Equal(OwnersAlone, File.GetUnixFileMode(File1));
+        var taken = await Assert.ThrowsAsync<OperatorException>(() => PrivateFile.CreateAsync(
+            File1 + "2",
+            error,
+            async file =>
+            {
+                file.Write("late"u8);
+                await File.WriteAllTextAsync(File1 + "2", "first");
+            },
+            mayBeUnnamed));
+        Assert.Equal(ExitCode.CannotWrite, taken.Code);
+        Assert.Equal("first", await File.ReadAllTextAsync(File1 + "2"));
     }
 
     [Theory]
@@ -77,7 +133,7 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
         using var run = ProcessRun.Start(
             "bash", ["-c", $"ulimit -f 100; exec dotnet {TestedProgram.Assembly} {command} {File1}"], environment);
 
-        Assert.True(await run.ExitCodeAsync() == ExitCode.Refused, run.Output);
+        Assert.True(await run.ExitCodeAsync() == ExitCode.CannotWrite, run.Output);
         Assert.Contains(
             $"{File1} was not written; nothing is left of it.\n{File1} cannot be written: ", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Account storage", run.Error, StringComparison.Ordinal);
@@ -87,11 +143,12 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
     [Fact]
     public async Task A_folder_that_is_not_there_is_no_outage_of_storage()
     {
-        foreach (var file in new[] { Path.Combine(_folder, "none", "secrets"), "/proc/secrets" })
+        foreach (var command in new[] { "tables backup", "users export" })
         {
-            var result = await _desk.RunAsync($"tables backup {file}");
+            var file = Path.Combine(_folder, "none", "secrets");
+            var result = await _desk.RunAsync($"{command} {file}");
 
-            Assert.Equal(ExitCode.Refused, result.Code);
+            Assert.Equal(ExitCode.Missing, result.Code);
             Assert.StartsWith($"{file} cannot be written: ", result.Error, StringComparison.Ordinal);
         }
     }
@@ -112,7 +169,7 @@ public sealed class SecretFileTests(ManyAccounts many) : IClassFixture<ManyAccou
 
         Assert.Equal(OwnersAlone, File.GetUnixFileMode(File1));
         using var other = new FileStream(File1 + "2.unfinished", FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        Assert.Equal(ExitCode.Refused, (await _desk.RunAsync($"tables backup {File1}2")).Code);
+        Assert.Equal(ExitCode.CannotWrite, (await _desk.RunAsync($"tables backup {File1}2")).Code);
         Assert.True(File.Exists(File1 + "2.unfinished"));
     }
 

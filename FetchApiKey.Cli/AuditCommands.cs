@@ -54,8 +54,8 @@ public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Re
     /// <summary>Prints what matches, oldest first; the last day without a time given.</summary>
     public async Task<int> SearchAsync(AuditWishes wishes, CancellationToken cancellation)
     {
-        var to = wishes.To ?? time.GetUtcNow();
-        var from = wishes.From ?? to - DefaultPeriod;
+        var to = Storable(wishes.To ?? time.GetUtcNow());
+        var from = Storable(wishes.From ?? to - DefaultPeriod);
         if (from > to)
         {
             throw new OperatorException("--from is later than --to.");
@@ -75,6 +75,10 @@ public sealed class AuditCommands(AuditTable table, CorrelationDigest digest, Re
         await report.WriteAsync([.. found.Select(Row)]);
         return Tell(found);
     }
+
+    /// <summary>Nothing is earlier than what a table can hold, nor asked for.</summary>
+    private static DateTimeOffset Storable(DateTimeOffset moment) =>
+        moment < AccountTables.EarliestTime ? AccountTables.EarliestTime : moment;
 
     /// <summary>Which of the events come from rows that cannot be read as a whole.</summary>
     /// <returns>The exit code.</returns>

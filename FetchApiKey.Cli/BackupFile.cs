@@ -36,15 +36,12 @@ public static partial class BackupFile
 
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>The earliest that a table can hold.</summary>
-    private static readonly DateTimeOffset Earliest = new(1601, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
     /// <summary>Of the columns that JSON has no type for.</summary>
     private static readonly Dictionary<string, Func<string, object?>> Types = new(StringComparer.Ordinal)
     {
         ["time"] = text =>
-            DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time) && time >= Earliest
-                ? time : null,
+            DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time)
+                && time >= AccountTables.EarliestTime ? time : null,
         ["int64"] = text =>
             long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         // The client library cannot send others.

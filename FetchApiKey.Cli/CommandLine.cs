@@ -44,11 +44,13 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
             Output = args is [['[', ..], ..] ? new PrintableWriter(output, keepsLines: true) : output,
             Error = error,
             EnableDefaultExceptionHandler = false,
-            ProcessTerminationTimeout = TimeSpan.FromSeconds(10),
+            // Signals are heard here, since the exit code tells which it was.
+            ProcessTerminationTimeout = null,
         };
+        using var signal = new EndingSignal();
         try
         {
-            var code = await parsed.InvokeAsync(invocation);
+            var code = await signal.EndAsync(cancellation => parsed.InvokeAsync(invocation, cancellation), time);
             return parsed.Errors.Count > 0 ? ExitCode.Usage : code;
         }
         catch (OperatorException refusal)
@@ -61,9 +63,13 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
             await error.WriteLineAsync(lack.Message);
             return ExitCode.Usage;
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException end) when (signal.ExitCode is { } code)
         {
-            return ExitCode.Refused;
+            await error.WriteLineAsync(
+                end is InterruptedException ? end.Message
+                : _acts is { HasRecorded: false } ? "Interrupted. Nothing was changed."
+                : "Interrupted.");
+            return code;
         }
         catch (Exception fault) when (fault is InvalidSettingsException or MissingTablesException)
         {
@@ -103,6 +109,7 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
     {
         var port = new Option<ushort>("--port") { Description = "The port of http://localhost.", DefaultValueFactory = _ => DefaultPort };
         var data = new Option<DirectoryInfo?>("--data") { Description = "Keep the tables in this folder; without it they are gone at the end." };
+        data.Validators.Add(RequireName);
         return Verb("local", "Start the endpoint with Azurite and a demo account.", [port, data], (arguments, output, cancellation) =>
             LocalDemo.RunAsync(environment, arguments.GetValue(port), arguments.GetValue(data), time, output, cancellation));
     }
@@ -185,6 +192,7 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
     private Command Tables()
     {
         var file = new Argument<FileInfo>("file") { Description = "JSON lines." };
+        file.Validators.Add(RequireName);
         var unverified = new Option<bool>("--unverified") { Description = "Also take a file of an earlier release, which has no digest that shows whether it was changed." };
         return new Command("tables", "Tables of the account storage.")
         {
@@ -285,6 +293,7 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
         var linkOrigin = new Option<string?>("--origin") { Description = "Where the person reaches the realm; without it the realm's public URL, else ExternalHost." };
         var file = SourceFile();
         var target = new Argument<string?>("file") { Description = "A file that is not there yet; - for standard output, or nothing where that is no terminal.", Arity = ArgumentArity.ZeroOrOne };
+        target.Validators.Add(RequireName);
         var ofRealm = new Option<string?>("--realm") { Description = "The subdomain of one realm, empty for the root realm; all realms without it." };
         var site = new Option<string?>("--site") { Description = "The origin that clients reach the realm at; its public URL without it." };
         var despiteDirectory = new Option<bool>(UserCommands.DespiteDirectory) { Description = "Though the realm's people log in by a directory alone." };
@@ -328,7 +337,7 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
             Verb("import", "Import accounts with their hashes and keys.", [file, _format, skipInvalid], async (arguments, output, cancellation) =>
             {
                 var (settings, tables) = Open(forAll: true);
-                await using var records = await OpenAsync(arguments, file, UserImport.Fields, cancellation);
+                await using var records = await OpenAsync(arguments, file, UserLine.Fields, cancellation);
                 return await new UserImport(
                     new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker),
                     ActsOf(arguments, settings, tables), time)
@@ -347,7 +356,8 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
 
                 var (settings, tables) = Open(forAll: true);
                 return new UserExport(
-                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables), new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), ActsOf(arguments, settings, tables))
+                    new RealmStore(tables, TimeSpan.Zero, time), new AccountStore(tables),
+                    new ApiKeyCipher(settings.ApiKeys, tables.SealMarker), ActsOf(arguments, settings, tables), time)
                     .RunAsync(
                         path, arguments.GetValue(ofRealm), output, ReportFor(arguments, output), arguments.InvocationConfiguration.Error,
                         cancellation);
@@ -355,8 +365,15 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
         };
     }
 
-    private static Argument<string> SourceFile() =>
-        new("file") { Description = "JSON lines, CSV or a COPY of PostgreSQL; - for standard input. See README.md." };
+    private static Argument<string> SourceFile()
+    {
+        var file = new Argument<string>("file")
+        {
+            Description = "JSON lines, CSV or a COPY of PostgreSQL; - for standard input. See README.md.",
+        };
+        file.Validators.Add(RequireName);
+        return file;
+    }
 
     private Task<RecordFile> OpenAsync(ParseResult arguments, Argument<string> file, RecordFields fields, CancellationToken cancellation) =>
         RecordFile.OpenAsync(
@@ -420,6 +437,15 @@ public sealed class CommandLine(IConfiguration environment, StandardInput input,
         if (result.Tokens is [var token] && int.TryParse(token.Value, out var value) && (value < min || value > max))
         {
             result.AddError($"{option.Name} takes a whole number from {min} to {max}");
+        }
+    }
+
+    /// <summary>As a shell gives it for a variable that is not set.</summary>
+    private static void RequireName(System.CommandLine.Parsing.SymbolResult result)
+    {
+        if (result.Tokens is [{ Value: "" }])
+        {
+            result.AddError("the name of the file or folder is empty");
         }
     }
 

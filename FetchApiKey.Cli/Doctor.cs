@@ -1,6 +1,5 @@
 // doctor: whether these settings, and the storage behind them, can log anybody in; a line each, with what to do.
 
-using System.Diagnostics;
 using System.Globalization;
 using Azure;
 using Azure.Data.Tables;
@@ -107,13 +106,11 @@ public sealed class Doctor(IConfiguration environment, Report report, TimeProvid
         }
         catch (Exception fault)
         {
-            // One check that cannot be made must not cost the report of the others. Type and place alone: a message may quote what is stored.
-            var place = new StackTrace(fault).GetFrame(0) is { } frame ? DiagnosticMethodInfo.Create(frame) : null;
+            // One check that cannot be made must not cost the report of the others.
             findings =
             [
                 new Finding(
-                    Verdict.Failed, $"the check could not be made: {fault.GetType().Name} at {place?.DeclaringTypeName}.{place?.Name}",
-                    "report this fault of the program"),
+                    Verdict.Failed, $"the check could not be made: {ProgramFault.Describe(fault)}", "report this fault of the program"),
             ];
         }
 

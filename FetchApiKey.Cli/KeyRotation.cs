@@ -58,7 +58,7 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
 
         var (rotated, failed) = (0, doubledRows + faulty.Count);
         var bar = new ProgressBar(error, "sealing", outdated.Count);
-        await Parallel.ForEachAsync(
+        await bar.AccompanyAsync("accounts", () => Parallel.ForEachAsync(
             outdated,
             new ParallelOptions { MaxDegreeOfParallelism = ConcurrentWrites, CancellationToken = cancellation },
             async (account, token) =>
@@ -74,8 +74,7 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
                 }
 
                 bar.Advance();
-            });
-        bar.End();
+            }), cancellation);
         if (failed == 0)
         {
             await marker.WriteAsync(cancellation);

@@ -5,11 +5,18 @@ using FetchApiKey.Accounts;
 using FetchApiKey.Cli;
 using Microsoft.Extensions.Configuration;
 
+var error = new PrintableWriter(StandardError.Writer, isTerminal: !Console.IsErrorRedirected);
+if (!InheritedDescriptor.IsOpen(InheritedDescriptor.Output))
+{
+    // Before anything is done whose result nobody would see.
+    await error.WriteLineAsync("Standard output is closed. Send it to a file, or to /dev/null.");
+    return ExitCode.CannotWrite;
+}
+
 var output = new PrintableWriter(StandardOutput.Writer);
-var error = new PrintableWriter(Console.Error, isTerminal: !Console.IsErrorRedirected);
 // The log and what the framework prints go the same way.
 Console.SetOut(new PrintableWriter(Console.Out, keepsLines: true));
-Console.SetError(new PrintableWriter(Console.Error, keepsLines: true));
+Console.SetError(new PrintableWriter(StandardError.Writer, keepsLines: true));
 var environment = new ConfigurationBuilder().AddEnvironmentVariables().Build();
 try
 {
@@ -32,4 +39,9 @@ catch (OperatorException refusal)
 {
     await error.WriteLineAsync(refusal.Message);
     return refusal.Code;
+}
+catch (Exception fault)
+{
+    await error.WriteLineAsync($"A fault of the program: {ProgramFault.Describe(fault)}. Please report it.");
+    return ExitCode.ProgramFault;
 }

@@ -39,6 +39,28 @@ public sealed class ProgressBar(TextWriter error, string what, long all)
         }
     }
 
+    /// <summary>
+    /// For work that goes on where it was when its command is run again. Takes the bar away.
+    /// </summary>
+    /// <param name="counted">What the bar counts, such as "accounts".</param>
+    /// <exception cref="InterruptedException">It was cut short: how far it came.</exception>
+    public async Task AccompanyAsync(string counted, Func<Task> work, CancellationToken cancellation)
+    {
+        try
+        {
+            await work();
+        }
+        catch (OperationCanceledException end) when (cancellation.IsCancellationRequested)
+        {
+            throw new InterruptedException(
+                $"Interrupted after {_done} of {all} {counted}. Run the same command again: it goes on with the others.", end);
+        }
+        finally
+        {
+            End();
+        }
+    }
+
     /// <summary>Takes the bar away, whatever it had reached.</summary>
     public void End()
     {

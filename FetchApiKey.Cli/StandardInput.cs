@@ -4,13 +4,18 @@ using FetchApiKey.Cli.Transfer;
 
 namespace FetchApiKey.Cli;
 
+/// <param name="bytes">Null where the process was started without any.</param>
 /// <param name="isTerminal">Whether somebody types there, in the terminal's own encoding.</param>
-public sealed class StandardInput(Stream bytes, bool isTerminal)
+public sealed class StandardInput(Stream? bytes, bool isTerminal)
 {
     /// <summary>Of this process.</summary>
-    public static StandardInput Open() => new(Console.OpenStandardInput(), !Console.IsInputRedirected);
+    public static StandardInput Open() => new(
+        InheritedDescriptor.IsOpen(InheritedDescriptor.Input) ? Console.OpenStandardInput() : null, !Console.IsInputRedirected);
 
-    public Stream Bytes => bytes;
+    /// <exception cref="OperatorException">There is none.</exception>
+    public Stream Bytes =>
+        bytes ?? throw new OperatorException(
+            "There is no standard input: it is closed. Give the command a file, or a pipe.", ExitCode.Missing);
 
     public bool IsTerminal => isTerminal;
 
@@ -18,7 +23,7 @@ public sealed class StandardInput(Stream bytes, bool isTerminal)
     /// <exception cref="OperatorException">It is not UTF-8, or too long. The message quotes nothing.</exception>
     public async Task<string?> ReadFirstLineAsync(CancellationToken cancellation)
     {
-        var line = await new BoundedLines(bytes).ReadAsync(cancellation);
+        var line = await new BoundedLines(Bytes).ReadAsync(cancellation);
         return line.IsEnd ? null
             : line.IsTooLong
                 ? throw new OperatorException($"The first line of standard input is longer than {BoundedLines.MaxLength} bytes.")

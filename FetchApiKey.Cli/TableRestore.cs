@@ -31,7 +31,7 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
     /// <param name="takesUnverified">Whether a file of the former format, which has no digest, is taken too.</param>
     public async Task<int> RunAsync(FileInfo file, bool takesUnverified, Report report, TextWriter error, CancellationToken cancellation)
     {
-        await using var stream = Open(file);
+        await using var stream = await RecordStream.OpenAsync(file.FullName, cancellation);
         var number = 0;
         await foreach (var _ in ReadAsync(stream, file.FullName, takesUnverified, cancellation))
         {
@@ -41,7 +41,8 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
         await tables.SealMarker.ReadAsync(cancellation);
         await acts.RecordAsync(subdomain: "", email: null, userId: null, cancellation);
         var counts = new int[Enum.GetValues<Restored>().Length];
-        await Parallel.ForEachAsync(
+        var bar = new ProgressBar(error, "restoring", number);
+        await bar.AccompanyAsync("rows", () => Parallel.ForEachAsync(
             ReadAsync(stream, file.FullName, takesUnverified, cancellation),
             new ParallelOptions { MaxDegreeOfParallelism = ConcurrentWrites, CancellationToken = cancellation },
             async (read, token) =>
@@ -50,32 +51,14 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
                 Interlocked.Increment(ref counts[(int)restored]);
                 if (restored == Restored.Differs)
                 {
-                    lock (counts)
-                    {
-                        error.WriteLine($"{read.Table}: the row {read.Row.PartitionKey}, {read.Row.RowKey} differs and was left alone");
-                    }
+                    bar.Tell($"{read.Table}: the row {read.Row.PartitionKey}, {read.Row.RowKey} differs and was left alone");
                 }
-            });
+
+                bar.Advance();
+            }), cancellation);
         var (differ, added, unchanged) = (counts[(int)Restored.Differs], counts[(int)Restored.Added], counts[(int)Restored.Unchanged]);
         await report.WriteAsync(("rows", number), ("restored", added), ("unchanged", unchanged), ("differ", differ));
         return differ == 0 ? ExitCode.Done : ExitCode.Refused;
-    }
-
-    private static FileStream Open(FileInfo file)
-    {
-        if (!file.Exists)
-        {
-            throw new OperatorException($"There is no file {file.FullName}.");
-        }
-
-        try
-        {
-            return new FileStream(file.FullName, FileMode.Open, FileAccess.Read, FileShare.Read);
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
-        {
-            throw new OperatorException($"{file.FullName} cannot be read: {fault.Message}");
-        }
     }
 
     // ---- Writing ----
@@ -137,7 +120,7 @@ public sealed class TableRestore(AccountTables tables, ApiKeySettings keys, Oper
     // ---- Reading ----
 
     private async IAsyncEnumerable<(string Table, TableEntity Row)> ReadAsync(
-        FileStream stream, string path, bool takesUnverified, [EnumeratorCancellation] CancellationToken cancellation)
+        Stream stream, string path, bool takesUnverified, [EnumeratorCancellation] CancellationToken cancellation)
     {
         stream.Position = 0;
         if (stream.ReadByte() != '{')

@@ -18,11 +18,14 @@ public static class ExitCode
     /// <summary>Storage was not to be had; the same command may work later.</summary>
     public const int Unavailable = 3;
 
-    /// <summary>A file or folder is missing; sysexits' EX_NOINPUT.</summary>
+    /// <summary>A file or folder is missing, or there is no input; sysexits' EX_NOINPUT.</summary>
     public const int Missing = 66;
 
     /// <summary>The port or address cannot be listened on; sysexits' EX_UNAVAILABLE.</summary>
     public const int CannotListen = 69;
+
+    /// <summary>A fault of the program; sysexits' EX_SOFTWARE.</summary>
+    public const int ProgramFault = 70;
 
     /// <summary>A file or folder may not be read or written; sysexits' EX_CANTCREAT.</summary>
     public const int CannotWrite = 73;
@@ -32,4 +35,10 @@ public static class ExitCode
 
     /// <summary>Settings or tables are missing or wrong; sysexits' EX_CONFIG.</summary>
     public const int BadSettings = 78;
+
+    /// <summary>SIGINT cut a command short, as shells tell it.</summary>
+    public const int Interrupted = 130;
+
+    /// <summary>SIGTERM did.</summary>
+    public const int Terminated = 143;
 }

@@ -66,7 +66,6 @@ public sealed class OperatorTests : IAsyncLifetime
     [InlineData("users add a@b.com --user-id 0", "A user id is a whole number")]
     [InlineData("users show nobody@b.com", "There is no account of nobody@b.com in the root realm.")]
     [InlineData("users deactivate nobody@b.com", "There is no account")]
-    [InlineData("users import /nowhere", "There is no file /nowhere")]
     public async Task What_cannot_be_done_is_refused_with_its_reason(string command, string reason)
     {
         var result = await RunAsync(command, Strong);
@@ -82,8 +81,46 @@ public sealed class OperatorTests : IAsyncLifetime
     [InlineData("users add a@b.com --password abcd1234")]
     [InlineData("serve --port 65536")]
     [InlineData("serve --address localhost")]
+    [InlineData("audit tail --days 2147483647")]
+    [InlineData("audit search --to 9999-12-31T23:59:59-10:00")]
     public async Task A_wrong_command_line_has_its_own_exit_code(string command) =>
         Assert.Equal(ExitCode.Usage, (await RunAsync(command)).Code);
+
+    [Theory]
+    [InlineData("users export ")]
+    [InlineData("users import ")]
+    [InlineData("realms import ")]
+    [InlineData("tables backup ")]
+    [InlineData("tables restore ")]
+    [InlineData("local --data ")]
+    public async Task An_empty_name_of_a_file_is_a_wrong_command_line(string command)
+    {
+        var result = await RunAsync(command);
+
+        Assert.Equal(ExitCode.Usage, result.Code);
+        Assert.StartsWith("the name of the file or folder is empty\n", result.Error, StringComparison.Ordinal);
+        Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Theory]
+    [InlineData("users import")]
+    [InlineData("realms import")]
+    [InlineData("tables restore")]
+    public async Task A_file_that_is_not_there_has_an_exit_code_of_its_own(string command)
+    {
+        var result = await RunAsync($"{command} /nowhere");
+
+        Assert.Equal((ExitCode.Missing, "There is no file /nowhere.\n"), (result.Code, result.Error));
+    }
+
+    [Theory]
+    [InlineData("audit search --to 0001-01-01")]
+    [InlineData("audit search --from 0001-01-01 --to 0001-01-02")]
+    [InlineData("audit search --from 0001-01-01T00:00:00Z --to 9999-12-31T23:59:59.9999999Z")]
+    [InlineData("audit search --to 9999-12-31T23:59:59Z --user-id -2147483648")]
+    [InlineData("audit tail --days 3650 -n 10000")]
+    public async Task The_first_and_the_last_time_there_is_are_times_like_others(string command) =>
+        Assert.Equal((ExitCode.Done, ""), await RunAsync(command) is var result ? (result.Code, result.Error) : default);
 
     // ---- Users ----
 

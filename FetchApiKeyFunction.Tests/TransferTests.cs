@@ -292,6 +292,40 @@ public sealed class TransferTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_an_import_would_refuse_is_named_and_left_out_of_an_export()
+    {
+        await File.WriteAllLinesAsync(File1, Enumerable.Range(1, 6).Select(i => Line(i, $"u{i}@b.com")));
+        await _desk.RunAsync($"users import {File1}");
+        var cipher = new ApiKeyCipher(Settings.Read(_desk.Settings, answersRequests: false).ApiKeys);
+        foreach (var (id, column, value) in new (int, string, object)[]
+        {
+            (2, "FullName", "a\0b"),
+            (3, "FullName", new string('x', 3_000)),
+            (4, "PasswordHash", "md5$abc"),
+            (5, "PasswordHash", new string('x', 70_000 / 3)),
+            (6, "UserId", 1),
+            (6, "ApiKey", cipher.Seal("", EmailAddress.TryParse("u6@b.com")!, 1, new string('k', 32))),
+        })
+        {
+            var row = Account.PartitionOf("", EmailAddress.TryParse($"u{id}@b.com")!);
+            await DamagedRow.PutAsync(_desk.Tables.Accounts, row, row, column, value);
+        }
+
+        var export = await _desk.RunAsync($"users export {File2} --json");
+        var elsewhere = await OperatorDesk.OpenAsync();
+        var imported = await elsewhere.RunAsync($"users import {File2} --json");
+
+        Assert.Equal((ExitCode.Refused, $$"""{"file":"{{File2}}","exported":1,"failed":5}""" + "\n"), (export.Code, export.Output));
+        var faults = Lines(export.Error);
+        Assert.Equal(5, faults.Count);
+        Assert.All(faults, fault => Assert.EndsWith(", so it was left out", fault, StringComparison.Ordinal));
+        Assert.Equal(2, faults.Count(fault => fault.Contains("full_name: is no text", StringComparison.Ordinal)));
+        Assert.Equal(2, faults.Count(fault => fault.Contains(": password: ", StringComparison.Ordinal)));
+        Assert.Single(faults, fault => fault.Contains("user 1 of realm '': another account has its user_id", StringComparison.Ordinal));
+        Assert.Equal((ExitCode.Done, ""), (imported.Code, imported.Error));
+    }
+
+    [Fact]
     public async Task A_zuliprc_has_what_a_client_needs_and_its_printing_is_recorded()
     {
         await _desk.RunAsync("realms add acme --public-url https://chat.example.org");

@@ -50,15 +50,21 @@ public sealed class RealmImport(RealmStore realms, OperatorActs acts)
         }
 
         var failed = 0;
-        foreach (var realm in fresh)
+        var bar = new ProgressBar(error, "writing", fresh.Count);
+        await bar.AccompanyAsync("realms", async () =>
         {
-            await acts.RecordAsync(realm.Subdomain, email: null, userId: null, cancellation);
-            if (!await realms.AddAsync(realm, cancellation))
+            foreach (var realm in fresh)
             {
-                failed++;
-                await error.WriteLineAsync($"line {lines[realm.Subdomain]}: its subdomain was taken meanwhile");
+                await acts.RecordAsync(realm.Subdomain, email: null, userId: null, cancellation);
+                if (!await realms.AddAsync(realm, cancellation))
+                {
+                    failed++;
+                    bar.Tell($"line {lines[realm.Subdomain]}: its subdomain was taken meanwhile");
+                }
+
+                bar.Advance();
             }
-        }
+        }, cancellation);
 
         await report.WriteAsync(("imported", fresh.Count - failed), ("unchanged", unchanged), ("failed", failed));
         return failed == 0 ? ExitCode.Done : ExitCode.Refused;

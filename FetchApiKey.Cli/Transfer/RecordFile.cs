@@ -17,7 +17,10 @@ public enum RecordFormat
 
 /// <summary>The fields of a record.</summary>
 /// <param name="Copy">Those that a COPY of them has, in order: it has no header.</param>
-public sealed record RecordFields(IReadOnlyList<string> Required, IReadOnlyList<string> Optional, IReadOnlyList<string> Copy);
+public sealed record RecordFields(IReadOnlyList<string> Required, IReadOnlyList<string> Optional, IReadOnlyList<string> Copy)
+{
+    public bool Know(string name) => Required.Contains(name, StringComparer.Ordinal) || Optional.Contains(name, StringComparer.Ordinal);
+}
 
 /// <summary>A record, or the fault that makes it none. A fault never quotes the record, which may hold hashes and keys.</summary>
 /// <param name="Number">Of the line on which it begins, 1 and more.</param>
@@ -125,7 +128,7 @@ public sealed class RecordFile : IAsyncDisposable
             {
                 if (!line.IsBlank)
                 {
-                    yield return FromJson(number, line.Bytes.Span);
+                    yield return FromJson(number, line.Bytes.Span, _fields);
                 }
             }
             else if (line.Text() is not { } text)
@@ -151,14 +154,20 @@ public sealed class RecordFile : IAsyncDisposable
         var values => new(number, new TextRecord(columns, values), null),
     };
 
-    private Reading FromJson(int number, ReadOnlySpan<byte> line)
+    /// <summary>A line of JSON, without its end.</summary>
+    public static Reading FromJson(int number, ReadOnlySpan<byte> line, RecordFields fields)
     {
+        if (line.Length > BoundedLines.MaxLength)
+        {
+            return new(number, null, $"is longer than {BoundedLines.MaxLength} bytes");
+        }
+
         if (JsonMembers.Read(line, MaxDepth, out var fault) is not { } row)
         {
             return new(number, null, fault);
         }
 
-        return row.Names.FirstOrDefault(name => !IsKnown(name)) is { } unknown
+        return row.Names.FirstOrDefault(name => !fields.Know(name)) is { } unknown
             ? new(number, null, $"has an unknown member '{unknown}'")
             : new(number, new JsonRecord(row), null);
     }
@@ -184,7 +193,7 @@ public sealed class RecordFile : IAsyncDisposable
         }
 
         var missing = _fields.Required.Except(header, StringComparer.Ordinal).ToList();
-        var unknown = header.Where(name => !IsKnown(name)).ToList();
+        var unknown = header.Where(name => !_fields.Know(name)).ToList();
         if (missing.Count + unknown.Count > 0 || header.Distinct(StringComparer.Ordinal).Count() < header.Length)
         {
             // What stands there is not quoted: a file without a header begins with somebody's hash and key.
@@ -229,9 +238,6 @@ public sealed class RecordFile : IAsyncDisposable
             throw new OperatorException($"line {number}: has a field of more than {BoundedLines.MaxLength} characters, as when a quotation mark is never closed. Nothing was imported.");
         }
     }
-
-    private bool IsKnown(string name) =>
-        _fields.Required.Contains(name, StringComparer.Ordinal) || _fields.Optional.Contains(name, StringComparer.Ordinal);
 
     private static Dictionary<string, int> Places(IReadOnlyList<string> names) =>
         names.Select((name, place) => (name, place)).ToDictionary(each => each.name, each => each.place, StringComparer.Ordinal);

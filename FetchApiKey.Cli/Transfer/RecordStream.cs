@@ -16,32 +16,28 @@ internal static class RecordStream
     {
         var isInput = path == RecordFile.StandardInput;
         var name = isInput ? "Standard input" : path;
-        if (!isInput && !File.Exists(path))
+        var stream = isInput ? await KeepAsync(name, input.Bytes, cancellation) : await OpenAsync(path, cancellation);
+        if (await IsUtf16Async(stream, cancellation))
         {
-            throw new OperatorException($"There is no file {Path.GetFullPath(path)}.");
+            await stream.DisposeAsync();
+            throw new OperatorException($"{name} is UTF-16. Save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8.");
         }
 
-        try
-        {
-            var stream = isInput ? input.Bytes : File.OpenRead(path);
-            if (isInput || !stream.CanSeek)
-            {
-                await using var once = stream;
-                stream = await KeepAsync(once, cancellation);
-            }
+        return stream;
+    }
 
-            if (await IsUtf16Async(stream, cancellation))
-            {
-                await stream.DisposeAsync();
-                throw new OperatorException($"{name} is UTF-16. Save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8.");
-            }
-
-            return stream;
-        }
-        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+    /// <summary>A file whatever its encoding.</summary>
+    /// <exception cref="OperatorException">There is no such file, or it cannot be read.</exception>
+    public static async Task<Stream> OpenAsync(string path, CancellationToken cancellation)
+    {
+        if (!File.Exists(path))
         {
-            throw new OperatorException($"{name} cannot be read: {fault.Message}");
+            throw new OperatorException($"There is no file {Path.GetFullPath(path)}.", ExitCode.Missing);
         }
+
+        // To open a named pipe takes until somebody writes into it.
+        var stream = await ReadingAsync(path, () => Task.Run(() => File.OpenRead(path)), cancellation);
+        return stream.CanSeek ? stream : await KeepAsync(path, stream, cancellation);
     }
 
     /// <summary>For a format whose records have no end of their own where bytes are wrong.</summary>
@@ -71,6 +67,23 @@ internal static class RecordStream
         return mark is [0xFF, 0xFE] or [0xFE, 0xFF];
     }
 
+    /// <summary>What the system waits for here cannot be cut off, but is not waited for.</summary>
+    private static async Task<T> ReadingAsync<T>(string name, Func<Task<T>> read, CancellationToken cancellation)
+    {
+        try
+        {
+            return await read().WaitAsync(cancellation);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            throw new OperatorException(
+                $"{name} cannot be read: {fault.Message}", MachineFault.Explain(fault)?.Code ?? ExitCode.CannotWrite);
+        }
+    }
+
+    private static Task<FileStream> KeepAsync(string name, Stream input, CancellationToken cancellation) =>
+        ReadingAsync(name, () => KeepAsync(input, cancellation), cancellation);
+
     private static async Task<FileStream> KeepAsync(Stream input, CancellationToken cancellation)
     {
         var kept = new FileStream(
@@ -82,6 +95,7 @@ internal static class RecordStream
 
         try
         {
+            await using var once = input;
             await input.CopyToAsync(kept, cancellation);
             return kept;
         }

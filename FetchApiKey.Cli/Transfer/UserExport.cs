@@ -9,9 +9,10 @@ using FetchApiKey.Accounts;
 namespace FetchApiKey.Cli.Transfer;
 
 /// <summary>
-/// Writes each account as storage gives it and keeps none. An account whose API key does not open is named and left out.
+/// Writes each account as storage gives it and keeps none. An account whose API key does not open is named and left out, and so is one that
+/// an import would refuse: what was exported is imported as a whole.
 /// </summary>
-public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, OperatorActs acts)
+public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyCipher cipher, OperatorActs acts, TimeProvider time)
 {
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -33,12 +34,13 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
         if (path == RecordFile.StandardInput)
         {
             StandardOutput.MakePrivate(output);
-            (_, failed) = await WriteAsync(subdomains, faulty, line => output.WriteLine(line), error, cancellation);
+            (_, failed) = await WriteAsync(
+                subdomains, faulty, line => output.WriteLine(Encoding.UTF8.GetString(line)), error, cancellation);
         }
         else
         {
             var file = await PrivateFile.CreateAsync(path, error, async file =>
-                (exported, failed) = await WriteAsync(subdomains, faulty, line => file.Write(Encoding.UTF8.GetBytes(line + "\n")), error, cancellation));
+                (exported, failed) = await WriteAsync(subdomains, faulty, line => file.Write([.. line, (byte)'\n']), error, cancellation));
             await report.WriteAsync(("file", file), ("exported", exported), ("failed", failed));
         }
 
@@ -46,23 +48,24 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
     }
 
     private async Task<(int Exported, int Failed)> WriteAsync(
-        IReadOnlyList<string> subdomains, FaultyRows faulty, Action<string> write, TextWriter error, CancellationToken cancellation)
+        IReadOnlyList<string> subdomains, FaultyRows faulty, Action<byte[]> write, TextWriter error, CancellationToken cancellation)
     {
         var (exported, failed) = (0, 0);
         foreach (var subdomain in subdomains)
         {
             await acts.RecordAsync(subdomain, email: null, userId: null, cancellation);
+            var userIds = new HashSet<int>();
             await foreach (var account in accounts.ListAsync(subdomain, faulty.Meet, cancellation))
             {
-                if (cipher.Open(account, out var apiKey) == Opening.Opened)
+                if (FaultOf(account, userIds, out var line) is { } fault)
                 {
-                    write(Line(account, apiKey));
-                    exported++;
+                    await error.WriteLineAsync($"{account}: {fault}, so it was left out");
+                    failed++;
                 }
                 else
                 {
-                    await error.WriteLineAsync($"{account}: its API key cannot be opened, so it was left out");
-                    failed++;
+                    write(line);
+                    exported++;
                 }
             }
         }
@@ -70,7 +73,22 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
         return (exported, failed + faulty.Count);
     }
 
-    private static string Line(Account account, string apiKey)
+    /// <summary>Why an account cannot be exported; null, and its line, where it can.</summary>
+    /// <param name="userIds">Of the accounts of its realm that were exported.</param>
+    private string? FaultOf(Account account, HashSet<int> userIds, out byte[] line)
+    {
+        line = [];
+        if (cipher.Open(account, out var apiKey) != Opening.Opened)
+        {
+            return "its API key cannot be opened";
+        }
+
+        line = Line(account, apiKey);
+        return UserLine.Parse(RecordFile.FromJson(1, line, UserLine.Fields), _ => true, time, out _)
+            ?? (userIds.Add(account.UserId) ? null : "another account has its user_id");
+    }
+
+    private static byte[] Line(Account account, string apiKey)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, Options))
@@ -92,6 +110,6 @@ public sealed class UserExport(RealmStore realms, AccountStore accounts, ApiKeyC
             json.WriteEndObject();
         }
 
-        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+        return buffer.ToArray();
     }
 }

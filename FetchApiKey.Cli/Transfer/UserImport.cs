@@ -4,7 +4,6 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using FetchApiKey.Accounts;
-using FetchApiKey.Passwords;
 
 namespace FetchApiKey.Cli.Transfer;
 
@@ -19,14 +18,6 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
     /// <summary>How often a batch is sent again that met a store which is away or has too much to do.</summary>
     private const int Patience = 5;
 
-    /// <summary>The earliest that a table can hold.</summary>
-    private static readonly DateTimeOffset Earliest = new(1601, 1, 1, 0, 0, 0, TimeSpan.Zero);
-
-    public static RecordFields Fields { get; } = new(
-        ["realm", "email", "user_id", "api_key", "password"],
-        ["is_active", "role", "created", "full_name"],
-        ["realm", "email", "user_id", "api_key", "password", "is_active", "role", "created", "full_name"]);
-
     private enum Standing : byte
     {
         Fresh,
@@ -34,9 +25,6 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         Differs,
         UserIdTaken,
     }
-
-    /// <summary>An account as a line has it, its API key in clear.</summary>
-    private sealed record Line(int Number, Account Account, EmailAddress Email, string ApiKey);
 
     public async Task<int> RunAsync(RecordFile file, bool skipInvalid, Report report, TextWriter error, CancellationToken cancellation)
     {
@@ -83,7 +71,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         var faults = 0;
         await foreach (var reading in file.ReadAsync(cancellation))
         {
-            if ((Parse(reading, judged, out var line) ?? judged.Add(line!)) is { } fault)
+            if ((UserLine.Parse(reading, judged.Knows, time, out var line) ?? judged.Add(line!)) is { } fault)
             {
                 faults++;
                 bar.Tell($"line {reading.Number}: {fault}");
@@ -94,74 +82,6 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
 
         bar.End();
         return faults;
-    }
-
-    /// <summary>The fault of a line, or null and the account it tells of, which has no API key yet.</summary>
-    private string? Parse(Reading reading, Judged judged, out Line? line)
-    {
-        line = null;
-        if (reading.Record is not { } row)
-        {
-            return reading.Fault;
-        }
-
-        if (row.Text("realm") is not { } subdomain || !judged.Knows(subdomain))
-        {
-            return "realm: names no realm";
-        }
-
-        if (row.Text("email") is not { } emailText || EmailAddress.TryParse(emailText) is not { } email)
-        {
-            return "email: is not an e-mail address";
-        }
-
-        if (row.Number("user_id") is not (> 0 and < int.MaxValue and var userId))
-        {
-            return $"user_id: is not a whole number from 1 to {int.MaxValue - 1}";
-        }
-
-        if (row.Text("api_key") is not { } apiKey || !Account.IsApiKey(apiKey))
-        {
-            return "api_key: is not 32 letters and digits";
-        }
-
-        if (row.Text("password") is not { } password)
-        {
-            return "password: is not an encoded password";
-        }
-
-        if (StoredHash.Parse(password) is RefusedHash refused)
-        {
-            return $"password: {refused.Reason}";
-        }
-
-        var role = row.Has("role") ? row.Number("role") : Account.Member;
-        if (role is not { } roleNumber || !Account.Roles.Values.Contains(roleNumber))
-        {
-            return $"role: is none of {string.Join(", ", Account.Roles.Values)}";
-        }
-
-        var isActive = !row.Has("is_active") || row.Flag("is_active") is true;
-        if (row.Has("is_active") && row.Flag("is_active") is null)
-        {
-            return "is_active: is neither true nor false";
-        }
-
-        var created = row.Has("created") ? row.Time("created") : time.GetUtcNow();
-        if (created is not { } since || since < Earliest)
-        {
-            return "created: is not a time";
-        }
-
-        var fullName = row.Has("full_name") ? row.Text("full_name") : "";
-        if (fullName is not "" && (fullName is null || !FullName.IsName(fullName)))
-        {
-            return $"full_name: is no text of up to {FullName.MaxCodePoints} characters without control characters";
-        }
-
-        var account = new Account(subdomain, userId, emailText, password, SealedApiKey: "", isActive, roleNumber, since) { FullName = fullName };
-        line = new Line(reading.Number, account, email, apiKey);
-        return null;
     }
 
     // ---- Judging it beside what is stored ----
@@ -183,7 +103,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
     }
 
     /// <summary>Two seals of one key differ, so the keys themselves are compared. One that does not open is no line's.</summary>
-    private Line OfStored(Account account, EmailAddress email) =>
+    private UserLine OfStored(Account account, EmailAddress email) =>
         new(0, account, email, cipher.Open(account, out var apiKey) == Opening.Opened ? apiKey : "");
 
     // ---- Writing ----
@@ -196,41 +116,43 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         var bar = new ProgressBar(error, "writing", fresh);
         var (late, failed) = (0, 0);
         // One after another: the accounts of a batch are a hundred requests at once, and more would only wait in a slow store until they are given up.
-        await foreach (var batch in BatchesAsync(file, judged, cancellation))
+        await bar.AccompanyAsync("accounts", async () =>
         {
-            var additions = await AddAsync([.. batch.Select(line => line.Account)], cancellation);
-            for (var i = 0; i < batch.Count; i++)
+            await foreach (var batch in BatchesAsync(file, judged, cancellation))
             {
-                if (additions[i] == Addition.EmailTaken && await IsThereAsync(batch[i], cancellation))
+                var additions = await AddAsync([.. batch.Select(line => line.Account)], cancellation);
+                for (var i = 0; i < batch.Count; i++)
                 {
-                    late++;
+                    if (additions[i] == Addition.EmailTaken && await IsThereAsync(batch[i], cancellation))
+                    {
+                        late++;
+                    }
+                    else if (additions[i] != Addition.Added)
+                    {
+                        failed++;
+                        var taken = additions[i] == Addition.EmailTaken ? "email" : "user_id";
+                        bar.Tell($"line {batch[i].Number}: its {taken} was taken meanwhile");
+                    }
                 }
-                else if (additions[i] != Addition.Added)
-                {
-                    failed++;
-                    bar.Tell($"line {batch[i].Number}: {(additions[i] == Addition.EmailTaken ? "its email was taken meanwhile" : "its user_id was taken meanwhile")}");
-                }
+
+                bar.Advance(batch.Count);
             }
-
-            bar.Advance(batch.Count);
-        }
-
-        bar.End();
+        }, cancellation);
         return (late, failed);
     }
 
-    private async Task<bool> IsThereAsync(Line line, CancellationToken cancellation) =>
+    private async Task<bool> IsThereAsync(UserLine line, CancellationToken cancellation) =>
         (await accounts.FindAsync(line.Account.Subdomain, line.Email, cancellation)).Account is { } account
         && Judged.ContentOf(OfStored(account, line.Email)) == Judged.ContentOf(line);
 
     /// <summary>What is to be written, of one realm each time, as much as one transaction of claims takes.</summary>
-    private async IAsyncEnumerable<List<Line>> BatchesAsync(
+    private async IAsyncEnumerable<List<UserLine>> BatchesAsync(
         RecordFile file, Judged judged, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellation)
     {
-        var ofRealms = new Dictionary<string, List<Line>>(StringComparer.Ordinal);
+        var ofRealms = new Dictionary<string, List<UserLine>>(StringComparer.Ordinal);
         await foreach (var reading in file.ReadAsync(cancellation))
         {
-            if (Parse(reading, judged, out var line) is not null || !judged.IsToBeWritten(line!))
+            if (UserLine.Parse(reading, judged.Knows, time, out var line) is not null || !judged.IsToBeWritten(line!))
             {
                 continue;
             }
@@ -289,7 +211,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         public int Count(Standing standing) => _entries.Count(entry => entry.Standing == standing);
 
         /// <summary>Null, or what is wrong with it beside those before it.</summary>
-        public string? Add(Line line)
+        public string? Add(UserLine line)
         {
             var realm = _realms[line.Account.Subdomain];
             if (_emails.TryGetValue(KeyOf(line), out var same))
@@ -309,7 +231,7 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
         }
 
         /// <summary>Takes notice of a stored account.</summary>
-        public void Meet(Line stored)
+        public void Meet(UserLine stored)
         {
             if (_emails.TryGetValue(KeyOf(stored), out var ofEmail))
             {
@@ -334,17 +256,17 @@ public sealed class UserImport(RealmStore realms, AccountStore accounts, ApiKeyC
             }
         }
 
-        public bool IsToBeWritten(Line line) =>
+        public bool IsToBeWritten(UserLine line) =>
             _emails.TryGetValue(KeyOf(line), out var entry) && _entries[entry] is { Standing: Standing.Fresh } fresh && fresh.Number == line.Number;
 
         private void Mark(int entry, Standing standing) => _entries[entry] = _entries[entry] with { Standing = standing };
 
-        private static UInt128 KeyOf(Line line) =>
+        private static UInt128 KeyOf(UserLine line) =>
             BinaryPrimitives.ReadUInt128LittleEndian(
                 SHA256.HashData(Encoding.ASCII.GetBytes(Account.PartitionOf(line.Account.Subdomain, line.Email))));
 
         /// <summary>All that a login and a key depend on; the time of creation and the full name need not be in a file.</summary>
-        public static ulong ContentOf(Line line) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(
+        public static ulong ContentOf(UserLine line) => BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(
             FormattableString.Invariant($"{line.Account.Email}\0{line.Account.UserId}\0{line.ApiKey}\0{line.Account.PasswordHash}\0{line.Account.IsActive}\0{line.Account.Role}"))));
     }
 }

@@ -17,6 +17,9 @@ public sealed class MissingTablesException(IReadOnlyList<string> missing)
 /// <summary>Clients of the tables realms, accounts, userids, attempts and audit, whose names follow the configured prefix.</summary>
 public sealed class AccountTables
 {
+    /// <summary>The earliest time that a table can hold.</summary>
+    public static readonly DateTimeOffset EarliestTime = new(1601, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
     private static readonly string[] Names = ["realms", "accounts", "userids", "attempts", "audit"];
 
     /// <summary>No account's key and no bucket's: these have a full stop or an at sign.</summary>

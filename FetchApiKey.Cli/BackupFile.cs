@@ -46,7 +46,8 @@ public static partial class BackupFile
             long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : null,
         // The client library cannot send others.
         ["double"] = text =>
-            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number) ? number : null,
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+                ? number : null,
         ["guid"] = text => Guid.TryParseExact(text, "D", out var guid) ? guid : null,
         ["binary"] = text => Convert.TryFromBase64String(text, new byte[text.Length], out _) ? Convert.FromBase64String(text) : null,
     };

@@ -73,7 +73,7 @@ public sealed class RealmIconTests
 
         await using var server = await TestServer.StartAsync(desk.Tables);
 
-        Assert.Contains(
-            $"\"realm_uri\":\"{told}\"", (await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings")).Body, StringComparison.Ordinal);
+        var settings = await server.SendAsync(HttpMethod.Get, "/api/v1/server_settings");
+        Assert.Contains($"\"realm_uri\":\"{told}\"", settings.Body, StringComparison.Ordinal);
     }
 }

@@ -27,7 +27,8 @@ public sealed class StoredKeyTests
         Assert.Equal(200, (await server.LogInAsync("iago@zulip.com", Organisation.RightPassword)).Status);
         Assert.Equal(200, (await server.LogInAsync("only@acme.com", Organisation.RightPassword, "acme.zulip.example.com")).Status);
         Assert.Equal(200, (await server.SendAsync(HttpMethod.Get, "/api/v1/health/ready")).Status);
-        Assert.Contains(server.Log, line => line.Contains("""row '!\ud83d', column PartitionKey cannot be decoded""", StringComparison.Ordinal));
+        Assert.Contains(
+            server.Log, line => line.Contains("""row '!\ud83d', column PartitionKey cannot be decoded""", StringComparison.Ordinal));
         await organisation.DisposeAsync();
     }
 
@@ -104,7 +105,7 @@ public sealed class StoredKeyTests
         {
             var rows = await tables.Audit.ReadRowsAsync(null, perPage, [], CancellationToken.None).ToListAsync();
 
-            Assert.Equal(["\ufffd", "\ud83d\ude00"], rows.Where(row => row.Fault is null).Select(row => row.Row).OrderDescending(StringComparer.Ordinal));
+            Assert.Equal(["\ud83d\ude00", "\ufffd"], rows.Where(row => row.Fault is null).Select(row => row.Row));
             Assert.Equal(2, rows.Count(row => row.Fault is { Column: "RowKey", Problem: "cannot be decoded" }));
         }
     }
@@ -115,8 +116,9 @@ public sealed class StoredKeyTests
         var tables = await SharedAzurite.NewTablesAsync();
         var sound = new TableEntity("p", "sound")
         {
-            ["Text"] = "a\"\\\u0001\ud83d\ude00ü", ["Empty"] = "", ["Whole"] = -7, ["Large"] = 1L << 40, ["Small"] = 7L, ["Real"] = 1.5, ["Round"] = 2.0,
-            ["Tiny"] = double.Epsilon, ["Flag"] = true, ["Id"] = Guid.NewGuid(), ["Bytes"] = new byte[] { 0, 255 }, ["None"] = Array.Empty<byte>(),
+            ["Text"] = "a\"\\\u0001\ud83d\ude00ü", ["Empty"] = "", ["Whole"] = -7, ["Large"] = 1L << 40, ["Small"] = 7L,
+            ["Real"] = 1.5, ["Round"] = 2.0, ["Tiny"] = double.Epsilon, ["Flag"] = true, ["Id"] = Guid.NewGuid(),
+            ["Bytes"] = new byte[] { 0, 255 }, ["None"] = Array.Empty<byte>(),
             ["Time"] = new DateTimeOffset(2026, 1, 2, 3, 4, 5, 678, TimeSpan.Zero),
         };
         await tables.Accounts.AddEntityAsync(sound);

@@ -61,29 +61,24 @@ public sealed class Azurite : IAsyncDisposable
                 return new Azurite(DefaultPort, process: null, locks: []);
             }
 
-            if (standard is not null && IsFree(DefaultPort))
+            for (var tries = 1; ; tries++)
             {
-                var held = standard;
-                standard = null;
-                return await StartAsync(DefaultPort, data, [held], tell, cancellation);
+                var held = standard is not null && IsFree(DefaultPort) ? standard : null;
+                var port = held is null ? FreePort() : DefaultPort;
+                standard = held is null ? standard : null;
+                try
+                {
+                    return await StartAsync(port, data, held is null ? [] : [held], tell, cancellation);
+                }
+                catch (OperatorException) when (tries < PortTries && !IsFree(port))
+                {
+                    // Another process was faster.
+                }
             }
         }
         finally
         {
             standard?.Dispose();
-        }
-
-        for (var tries = 1; ; tries++)
-        {
-            var port = FreePort();
-            try
-            {
-                return await StartAsync(port, data, [], tell, cancellation);
-            }
-            catch (OperatorException) when (tries < PortTries && !IsFree(port))
-            {
-                // Another process was faster.
-            }
         }
     }
 

@@ -129,6 +129,7 @@ public sealed class TransferTests : IAsyncLifetime
     [InlineData("\\\\N\t\\N\t\\x41\\102\\103x", "\\N|NULL|ABCx")]
     [InlineData("\\303\\274\\xc3\\xbc\\u\t", "üüu|")]
     [InlineData("\\b\\f\\n\\r\\v\\q", "\b\f\n\r\vq")]
+    [InlineData("\\💡x💡\\\\\t\\ü\\é\\xe2\\x82\\xac", "💡x💡\\|üé€")]
     public void Escapes_of_a_copied_row_are_what_PostgreSQL_says_they_are(string line, string expected) =>
         Assert.Equal(expected, string.Join('|', CopyText.Split(line, out _)!.Select(value => value ?? "NULL")));
 

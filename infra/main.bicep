@@ -49,6 +49,9 @@ param alwaysReadyInstances int = 1
 @description('Host names beside the app\'s own *.azurewebsites.net that clients reach the endpoint by; bind each with domain.bicep.')
 param customDomains string[] = []
 
+@description('Host names that are a realm\'s own, each with its subdomain, @ for the root realm; none of customDomains. Bind each likewise.')
+param realmHosts { *: string } = {}
+
 @description('IDs of the keys that API keys are sealed with. All are read, the last one seals.')
 @minLength(1)
 param sealingKeyIds string[] = ['k1']
@@ -212,6 +215,7 @@ module app 'modules/app.bicep' = {
     settings: {
       AccountStorage__tableServiceUri: accountTables
       TablePrefix: tablePrefix
+      RealmHosts: join(map(items(realmHosts), host => '${host.key}=${host.value}'), ',')
       CorsAllowedOrigins: join(corsAllowedOrigins, ',')
       ApiKeys__writeWith: last(sealingKeyIds)
       ...toObject(

@@ -46,47 +46,46 @@ public static class CopyText
             return field;
         }
 
-        // Escapes are of bytes, several of which may make a character.
-        var bytes = new List<byte>();
-        for (var i = 0; i < field.Length; i++)
+        // Escapes are of bytes, several of which may make a character, and so is what else a backslash stands before.
+        var source = Encoding.UTF8.GetBytes(field);
+        var bytes = new List<byte>(source.Length);
+        for (var i = 0; i < source.Length; i++)
         {
-            if (field[i] != '\\')
+            if (source[i] != '\\')
             {
-                var length = char.IsHighSurrogate(field[i]) && i + 1 < field.Length ? 2 : 1;
-                bytes.AddRange(Encoding.UTF8.GetBytes(field, i, length));
-                i += length - 1;
+                bytes.Add(source[i]);
                 continue;
             }
 
             i++;
-            if (i == field.Length)
+            if (i == source.Length)
             {
                 fault = "ends in a backslash";
                 return null;
             }
 
-            if (Digits(field, i, 3, digit => digit is >= '0' and <= '7') is { Length: > 0 } octal)
+            if (Digits(source, i, 3, digit => digit is >= '0' and <= '7') is { Length: > 0 } octal)
             {
                 bytes.Add((byte)Convert.ToInt32(octal, 8));
                 i += octal.Length - 1;
             }
-            else if (field[i] == 'x' && Digits(field, i + 1, 2, char.IsAsciiHexDigit) is { Length: > 0 } hex)
+            else if (source[i] == 'x' && Digits(source, i + 1, 2, char.IsAsciiHexDigit) is { Length: > 0 } hex)
             {
                 bytes.Add(byte.Parse(hex, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
                 i += hex.Length;
             }
             else
             {
-                bytes.AddRange(Encoding.UTF8.GetBytes(field[i] switch
+                bytes.Add((char)source[i] switch
                 {
-                    'b' => "\b",
-                    'f' => "\f",
-                    'n' => "\n",
-                    'r' => "\r",
-                    't' => "\t",
-                    'v' => "\v",
-                    var other => other.ToString(),
-                }));
+                    'b' => (byte)'\b',
+                    'f' => (byte)'\f',
+                    'n' => (byte)'\n',
+                    'r' => (byte)'\r',
+                    't' => (byte)'\t',
+                    'v' => (byte)'\v',
+                    _ => source[i],
+                });
             }
         }
 
@@ -99,6 +98,6 @@ public static class CopyText
         return Encoding.UTF8.GetString([.. bytes]);
     }
 
-    private static string Digits(string field, int from, int atMost, Func<char, bool> isDigit) =>
-        new([.. field.Skip(from).Take(atMost).TakeWhile(isDigit)]);
+    private static string Digits(byte[] source, int from, int atMost, Func<char, bool> isDigit) =>
+        new([.. source.Skip(from).Take(atMost).Select(code => (char)code).TakeWhile(isDigit)]);
 }

@@ -192,6 +192,7 @@ public sealed partial class DeploymentTests
 
         Assert.True(read.ApiKeys.Keys.ContainsKey(read.ApiKeys.WriteWith));
         Assert.Equal(example == "dev" ? "dev" : "", read.Storage.TablePrefix);
+        Assert.Equal(example == "dev" ? [] : [KeyValuePair.Create("chat.example.org", "org")], read.RealmHosts);
         Assert.Equal(example == "dev" ? 100 : 300, read.Attempts.PerAddress);
         Assert.Equal(example == "dev" ? 100 : 10, read.Telemetry.TracePercent);
         Assert.Equal(example == "dev" ? 30 : 400, read.AuditRetention.Days);

@@ -7,6 +7,7 @@ param operatorPrincipalId = readEnvironmentVariable('OPERATOR_ID', '')
 param sealingKey = readEnvironmentVariable('SEALING_KEY', '')
 
 param customDomains = ['chat.example.com']
+param realmHosts = { 'chat.example.org': 'org' }
 param privateNetwork = true
 param alwaysReadyInstances = 2
 param maximumInstanceCount = 100

@@ -29,6 +29,35 @@ public sealed class JsonMembersTests
     }
 
     [Theory]
+    [InlineData("null", true)]
+    [InlineData("\"\"", true)]
+    [InlineData("\" \"", false)]
+    [InlineData("[]", true)]
+    [InlineData("[null]", false)]
+    [InlineData("{}", false)]
+    [InlineData("0", false)]
+    [InlineData("false", false)]
+    public void A_member_without_anything_in_it_is_empty(string value, bool isEmpty) =>
+        Assert.Equal(isEmpty, Read($$"""{"a":{{value}}}""")!.IsEmpty("a"));
+
+    [Fact]
+    public void A_member_that_is_missing_is_not_empty() => Assert.False(Read("{}")!.IsEmpty("a"));
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(4, 4)]
+    [InlineData(100, 100)]
+    public void Objects_and_arrays_stand_in_each_other_as_deep_as_the_reader_wants(int depth, int nested)
+    {
+        var array = nested > 1 ? new string('[', nested - 1) + new string(']', nested - 1) : "1";
+        var text = Encoding.UTF8.GetBytes($$"""{"a":{{array}}}""");
+
+        Assert.NotNull(JsonMembers.Read(text, depth, out var fault));
+        Assert.Equal("", fault);
+        Assert.Equal(depth > 1, JsonMembers.Read(text, Math.Max(depth - 1, 1), out _) is null);
+    }
+
+    [Theory]
     [InlineData("""{"\ud83d":1,"alg":"HS256"}""", "has half of a surrogate pair in a string")]
     [InlineData("""{"a":"\udc00"}""", "has half of a surrogate pair in a string")]
     [InlineData("""{"a":["\ude00\ud83d"]}""", "has half of a surrogate pair in a string")]

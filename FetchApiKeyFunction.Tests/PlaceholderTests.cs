@@ -107,6 +107,7 @@ public sealed class PlaceholderTests
     [InlineData("AccountStorage", "DefaultEndpointsProtocol=https;AccountName=login;AccountKey=changeme;EndpointSuffix=core.windows.net")]
     [InlineData("AccountStorage", "DefaultEndpointsProtocol=https;AccountName=login;AccountKey= <key> ")]
     [InlineData(Insights, "InstrumentationKey=${INSIGHTS};IngestionEndpoint=https://x/")]
+    [InlineData(Insights, "InstrumentationKey=0;changeme")]
     [InlineData("OTEL_EXPORTER_OTLP_HEADERS", "a=b,api-key=@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/k)")]
     [InlineData("Jwt:portal:key", "base64:<base64 of thirty-two bytes or more, from the portal>")]
     [InlineData("Jwt:portal:key", "'base64:\"<base64 of thirty-two bytes or more>\"'")]
@@ -117,6 +118,14 @@ public sealed class PlaceholderTests
     [InlineData("ApiKeys:keys:one", "ChangeMeChangeMeChangeMeChangeMeChangeMeCha=")]
     public void A_placeholder_in_a_part_or_behind_a_prefix_is_seen(string secret, string value) =>
         Assert.StartsWith(Variable(secret) + ": is a ", Assert.Single(FaultsOf((secret, value))), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("AccountStorage")]
+    [InlineData("OTEL_EXPORTER_OTLP_HEADERS")]
+    public void A_reference_of_parts_is_a_reference_whatever_its_parts_are(string secret) =>
+        Assert.StartsWith(
+            Variable(secret) + ": is a reference",
+            Assert.Single(FaultsOf((secret, "@Microsoft.KeyVault(VaultName=%VAULT%;SecretName=<name>)"))), StringComparison.Ordinal);
 
     [Fact]
     public void All_are_named_at_once_each_once()

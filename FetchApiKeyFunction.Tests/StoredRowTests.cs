@@ -57,6 +57,20 @@ public sealed class StoredRowTests(Organisation organisation) : IClassFixture<Or
         }
     }
 
+    /// <summary>Which other parts of a row depend on: an unreadable record of attempts closes a name for a day and no longer.</summary>
+    [Fact]
+    public async Task When_a_row_was_written_is_known_whatever_is_in_it()
+    {
+        var email = await NewAccountAsync();
+        var partition = Account.PartitionOf("", EmailAddress.TryParse(email)!);
+        await DamagedRow.PutAsync(organisation.Tables.Accounts, partition, partition, "Note", DamagedRow.Undecodable);
+
+        var (row, answer) = await organisation.Tables.Accounts.ReadRowAsync(partition, partition, ["Email"], CancellationToken.None);
+
+        Assert.Equal(email, row!.Text("Email"));
+        Assert.InRange(row.Timestamp!.Value, answer.Headers.Date!.Value.AddMinutes(-1), answer.Headers.Date.Value.AddSeconds(1));
+    }
+
     [Theory]
     [InlineData("UserId", 7L)]
     [InlineData("Email", null)]

@@ -76,6 +76,102 @@ public sealed class AttemptRecordTests
     }
 
     [Theory]
+    [InlineData(ulong.MaxValue, 8, ulong.MaxValue)]
+    [InlineData(0x8000_0000_0000_0001, 8, 0x8000_0000_0000_0001)]
+    [InlineData(uint.MaxValue, 8, uint.MaxValue)]
+    [InlineData(uint.MaxValue, 4, uint.MaxValue)]
+    [InlineData(0UL, 4, 0UL)]
+    public void Ids_and_times_of_any_size_survive_being_stored(ulong id, int idBytes, ulong read)
+    {
+        foreach (var seconds in new[] { 0L, 1, int.MaxValue })
+        {
+            var time = DateTimeOffset.FromUnixTimeSeconds(1_577_836_800 + seconds);
+            var record = AttemptRecord.Empty.WithFailure(1, Policy, time).WithFailure(id, Policy, time);
+            record = record.WithCleared([id], Policy, time);
+
+            var stored = AttemptRecord.TryRead(record.Write(idBytes), idBytes)!;
+
+            Assert.Equal([new Failure(1, time, IsCleared: false), new Failure(read, time, IsCleared: true)], stored.Failures);
+            Assert.True(stored.Has(read));
+            Assert.False(stored.Has(2));
+            Assert.Equal([1], stored.Uncleared);
+        }
+    }
+
+    [Theory]
+    [InlineData(5, 7, 5)]
+    [InlineData(7, 5, 5)]
+    [InlineData(7, null, 7)]
+    public void Where_nothing_failed_there_is_the_room_of_the_smaller_limit(int limit, int? daily, int room)
+    {
+        var policy = Policy with { Limit = limit, DailyLimit = daily };
+
+        Assert.Equal(new AttemptStanding(room, TimeSpan.Zero), AttemptRecord.Empty.Judge(policy, Start));
+        // As where what failed is over.
+        Assert.Equal(new AttemptStanding(room, TimeSpan.Zero), Fail(AttemptRecord.Empty, Start).Judge(policy, Start.AddDays(1)));
+    }
+
+    [Fact]
+    public void Where_both_limits_are_reached_the_one_that_lasts_longer_says_when()
+    {
+        var record = Fail(Fail(AttemptRecord.Empty, Start), Start.AddMinutes(1));
+
+        Assert.Equal(
+            new AttemptStanding(0, TimeSpan.FromHours(24) - TimeSpan.FromMinutes(2)),
+            record.Judge(Policy with { Limit = 2, DailyLimit = 2 }, Start.AddMinutes(2)));
+        Assert.Equal(
+            new AttemptStanding(0, TimeSpan.FromMinutes(28)), record.Judge(Policy with { Limit = 2, DailyLimit = 3 }, Start.AddMinutes(2)));
+    }
+
+    [Theory]
+    [InlineData(null, 0, 0)]
+    [InlineData(50, 1, 0)]
+    public void A_cleared_failure_is_kept_for_the_day_alone(int? daily, int kept, int uncleared)
+    {
+        var record = Fail(AttemptRecord.Empty, Start);
+
+        record = record.WithCleared(record.Uncleared, Policy with { DailyLimit = daily }, Start);
+
+        Assert.Equal((kept, uncleared), (record.Failures.Count, record.Uncleared.Count));
+    }
+
+    // ---- What a verdict makes of a state ----
+
+    [Fact]
+    public void A_wrong_verdict_adds_itself_once_and_not_to_a_full_state()
+    {
+        var policy = Policy with { Limit = 2 };
+        var first = AttemptRecord.Empty.Step(7, [], policy, Start);
+        Assert.Equal((CommitDecision.Write, new AttemptStanding(2, TimeSpan.Zero)), (first.Decision, first.Standing));
+        Assert.Equal([new Failure(7, Start, IsCleared: false)], first.Next.Failures);
+
+        var again = first.Next.Step(7, [], policy, Start);
+        Assert.Equal((CommitDecision.Done, 1), (again.Decision, again.Standing.Room));
+        Assert.Same(first.Next, again.Next);
+
+        var full = first.Next.Step(8, [], policy, Start).Next;
+        Assert.Equal(CommitDecision.Withheld, full.Step(9, [], policy, Start).Decision);
+        Assert.Equal(CommitDecision.Withheld, full.Step(null, full.Uncleared, policy, Start).Decision);
+        // It had left before the state was full.
+        Assert.Equal(CommitDecision.Done, full.Step(8, [], policy, Start).Decision);
+    }
+
+    [Theory]
+    [InlineData(true, 1)]
+    [InlineData(false, 2)]
+    public void A_right_verdict_clears_what_it_found_where_the_policy_says_so(bool clears, int left)
+    {
+        var record = Fail(Fail(AttemptRecord.Empty, Start), Start);
+        ulong found = record.Failures[0].Id;
+
+        var step = record.Step(null, [found], Policy with { IsClearedBySuccess = clears }, Start);
+
+        Assert.Equal((CommitDecision.Write, 3), (step.Decision, step.Standing.Room));
+        Assert.Equal(left, step.Next.Uncleared.Count);
+        Assert.Equal(2, step.Next.Failures.Count);
+    }
+
+    [Theory]
     [InlineData(1, 8)]
     [InlineData(11, 8)]
     [InlineData(13, 8)]

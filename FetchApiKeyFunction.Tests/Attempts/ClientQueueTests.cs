@@ -96,6 +96,21 @@ public sealed class ClientQueueTests
         Assert.Contains(early, All());
     }
 
+    [Fact]
+    public void A_network_is_as_busy_as_all_its_addresses_together()
+    {
+        Add("1", "many");
+        Add("2", "many");
+        Add("3", "many");
+        Add("4", "one address");
+        Add("4", "one address");
+
+        Assert.Contains(_queue.Displace(Client("newcomer", "new")), _names.Keys.Where(job => job.Client.Network == "many"));
+        Assert.Equal(4, _queue.Count);
+        // Of the newcomer's own network, too.
+        Assert.Null(_queue.Displace(Client("5", "one address")));
+    }
+
     [Theory]
     [InlineData("busy")]
     [InlineData("nearly")]

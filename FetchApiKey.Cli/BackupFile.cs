@@ -1,5 +1,6 @@
 // The file that `tables backup` writes and `tables restore` reads.
 
+using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -54,6 +55,10 @@ public static partial class BackupFile
 
     public static IncrementalHash DigestUnder(ApiKeySettings keys, string id) =>
         IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, keys.Derive(id, KeyUse));
+
+    /// <summary>Of keys that many rows have: so many are kept that their texts would fill the memory.</summary>
+    public static UInt128 FingerprintOf(string keys) =>
+        BinaryPrimitives.ReadUInt128LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(keys)));
 
     // ---- Lines ----
 

@@ -41,7 +41,7 @@ public sealed class KeyRotation(RealmStore realms, AccountStore accounts, ApiKey
             }
 
             // The earlier form opens in every row that has the id, so that one of them may have it from another.
-            bool IsAmbiguous(Account account) => doubled.Contains(account.UserId) && !ApiKeyCipher.IsBoundToRow(account);
+            bool IsAmbiguous(Account account) => doubled.Contains(account.UserId) && !ApiKeyCipher.IsBoundToRow(account.SealedApiKey);
             foreach (var account in ofRealm.Where(IsAmbiguous))
             {
                 doubledRows++;

@@ -187,6 +187,43 @@ public sealed class BackupTests : IAsyncLifetime
         Assert.Contains($"\"api_key\":\"{new string('o', 32)}\"", exported.Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("in the file", "fetch-api-key tables 2")]
+    [InlineData("in the file", "fetch-api-key tables 1")]
+    [InlineData("in the tables", "fetch-api-key tables 2")]
+    [InlineData("in the tables", "fetch-api-key tables 1")]
+    [InlineData("nowhere", "fetch-api-key tables 2")]
+    public async Task A_seal_of_an_earlier_release_is_made_anew_for_no_id_that_two_accounts_have(string second, string format)
+    {
+        var seal = EarlierSeal.Of("", 9, new string('o', 32));
+        var (owner, thief) = (AccountRow("old@b.com", 9, seal), AccountRow("mallory@b.com", second == "nowhere" ? 10 : 9, seal));
+        if (second == "in the tables")
+        {
+            await _elsewhere.Tables.Accounts.AddEntityAsync(owner);
+        }
+
+        TableEntity[] rows = second == "in the tables" ? [thief] : [owner, thief, AccountRow("eve@b.com", 11, EarlierSeal.Of("", 11, new string('e', 32)))];
+        await WriteAsync(format, rows);
+        var command = $"tables restore {File1}{(format == BackupFile.FormatWithoutDigest ? " --unverified" : "")} --json";
+
+        var restored = await _elsewhere.RunAsync(command);
+        var again = await _elsewhere.RunAsync(command);
+        var exported = await _elsewhere.RunAsync("users export -");
+
+        Assert.Equal(
+            (second == "nowhere" ? ExitCode.Done : ExitCode.Refused, $$"""{"rows":{{rows.Length}},"restored":{{rows.Length}},"unchanged":0,"differ":0}""" + "\n"),
+            (restored.Code, restored.Output));
+        Assert.Equal($$"""{"rows":{{rows.Length}},"restored":0,"unchanged":{{rows.Length}},"differ":0}""" + "\n", again.Output);
+        Assert.Equal(restored.Error.Split('\n').Order(StringComparer.Ordinal), again.Error.Split('\n').Order(StringComparer.Ordinal));
+        Assert.Equal(
+            second switch { "nowhere" => 0, "in the file" => 2, _ => 1 },
+            Lines(Encoding.UTF8.GetBytes(restored.Error)).Count(line => line.Contains("another account has this user id", StringComparison.Ordinal)));
+        // Of the two nobody has a key that opens; the others have theirs.
+        Assert.Equal(second == "nowhere", exported.Output.Contains(new string('o', 32), StringComparison.Ordinal));
+        Assert.Equal(second != "in the tables", exported.Output.Contains(new string('e', 32), StringComparison.Ordinal));
+        Assert.DoesNotContain("mallory", exported.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_backup_from_before_a_rotation_finds_its_rows_unchanged_after_it()
     {
@@ -224,6 +261,27 @@ public sealed class BackupTests : IAsyncLifetime
         Assert.DoesNotContain(
             SealMarker.Partition, Lines(Encoding.UTF8.GetBytes(text)).Where(line => line.Contains("\"realms\"", StringComparison.Ordinal)));
         Assert.Matches("\\A\\{\"format\":\"fetch-api-key tables 2\",\"taken\":\"[^\"]+\",\"key\":\"one\"\\}\n", text);
+    }
+
+    private static TableEntity AccountRow(string emailText, int userId, string seal)
+    {
+        var partition = Account.PartitionOf("", EmailAddress.TryParse(emailText)!);
+        return new TableEntity(partition, partition)
+        {
+            ["UserId"] = userId, ["Email"] = emailText, ["PasswordHash"] = "!", ["ApiKey"] = seal, ["IsActive"] = true, ["Role"] = Account.Member,
+            ["Created"] = DateTimeOffset.UnixEpoch,
+        };
+    }
+
+    private async Task WriteAsync(string format, TableEntity[] rows)
+    {
+        byte[] begin = format == BackupFile.Format
+            ? BackupFile.FirstLine(DateTimeOffset.UnixEpoch, "one")
+            : Encoding.UTF8.GetBytes($$"""{"format":"{{format}}"}""" + "\n");
+        byte[] all = [.. begin, .. rows.SelectMany(row => BackupFile.RowLine("accounts", row))];
+        using var digest = BackupFile.DigestUnder(TestServer.Keys, "one");
+        digest.AppendData(all);
+        await File.WriteAllBytesAsync(File1, [.. all, .. BackupFile.LastLine(rows.Length, digest)]);
     }
 
     private static string Realm(string subdomain) =>

@@ -145,6 +145,10 @@ internal sealed class FaultProxy : IAsyncDisposable
             return;
         }
 
-        await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        // An answer without content may have none written, not even nothing: the connection would break.
+        if (body.Length > 0)
+        {
+            await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        }
     }
 }

@@ -9,7 +9,7 @@ internal static class RecordStream
 {
     /// <summary>
     /// What cannot be read twice, such as standard input or a pipe, is first written to a temporary file that nobody else can open, and
-    /// that on Unix has no name any more.
+    /// that on Unix has no name any more. Whatever it is, it must be the same each time.
     /// </summary>
     /// <exception cref="OperatorException">There is no such file, it cannot be read, or it is UTF-16.</exception>
     public static async Task<Stream> OpenAsync(string path, StandardInput input, CancellationToken cancellation)
@@ -23,7 +23,7 @@ internal static class RecordStream
             throw new OperatorException($"{name} is UTF-16. Save it as UTF-8, or convert it with iconv -f UTF-16 -t UTF-8.");
         }
 
-        return stream;
+        return new RereadStream(stream, name);
     }
 
     /// <summary>A file whatever its encoding.</summary>

@@ -57,13 +57,13 @@ public sealed class ApiKeyCipher(ApiKeySettings settings, SealMarker? marker = n
     /// Seals the API key of a row anew that somebody vouches for, in a form that opens. Null for a seal that needs none, or does not open.
     /// </summary>
     public string? Renew(string subdomain, string emailText, int userId, string seal) =>
-        marker is not { RefusesVersion1: false } && seal.StartsWith($"{Version1}.", StringComparison.Ordinal)
+        marker is not { RefusesVersion1: false } && !IsBoundToRow(seal)
         && Open(subdomain, emailText, userId, seal, takesVersion1: true, out var apiKey) == Opening.Opened
             ? Seal(subdomain, EmailAddress.TryParse(emailText)!, userId, apiKey)
             : null;
 
     /// <summary>Whether its seal can be of no other row; one of an earlier release opens in every row of the same user id.</summary>
-    public static bool IsBoundToRow(Account account) => !account.SealedApiKey.StartsWith($"{Version1}.", StringComparison.Ordinal);
+    public static bool IsBoundToRow(string seal) => !seal.StartsWith($"{Version1}.", StringComparison.Ordinal);
 
     /// <summary>Whether a seal is of the present version and was made with the key that new ones are made with.</summary>
     public bool IsCurrent(Account account) => account.SealedApiKey.StartsWith($"{Version}.{settings.WriteWith}.", StringComparison.Ordinal);

@@ -81,10 +81,13 @@ internal sealed class HeaderParameters
             ? value[1..^1].Replace(@"\\", @"\", StringComparison.Ordinal).Replace("\\\"", "\"", StringComparison.Ordinal)
             : value;
 
-    /// <summary>RFC 8187; a charset other than the two that it names is taken for UTF-8.</summary>
+    /// <summary>
+    /// RFC 8187; a charset other than the two that it names is taken for UTF-8. What is not percent-encoded stays as it is.
+    /// </summary>
     private static string Decoded(string charset, string encoded)
     {
-        var bytes = new List<byte>(encoded.Length);
+        var encoding = charset.Equals("iso-8859-1", StringComparison.OrdinalIgnoreCase) ? Encoding.Latin1 : Encoding.UTF8;
+        var (text, bytes) = (new StringBuilder(), new List<byte>());
         for (var i = 0; i < encoded.Length; i++)
         {
             if (encoded[i] == '%' && i + 2 < encoded.Length
@@ -95,10 +98,11 @@ internal sealed class HeaderParameters
             }
             else
             {
-                bytes.AddRange(Encoding.UTF8.GetBytes(encoded, i, 1));
+                text.Append(encoding.GetString([.. bytes])).Append(encoded[i]);
+                bytes.Clear();
             }
         }
 
-        return (charset.Equals("iso-8859-1", StringComparison.OrdinalIgnoreCase) ? Encoding.Latin1 : Encoding.UTF8).GetString([.. bytes]);
+        return text.Append(encoding.GetString([.. bytes])).ToString();
     }
 }

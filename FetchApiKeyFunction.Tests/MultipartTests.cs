@@ -59,6 +59,14 @@ public sealed class MultipartTests(Organisation organisation) : IClassFixture<Or
             await SendAsync("multipart/form-data; boundary=b", $"{Name}--b\r\n{headers}\r\n\r\n{value}\r\n{End}"));
 
     [Theory]
+    [InlineData("UTF-8''pass%77ord", "password")]
+    [InlineData("UTF-8''ü🔑%C3%BC%F0%9F%94%91%", "ü🔑ü🔑%")]
+    [InlineData("utf-8''%C3🔑%9F", "\uFFFD🔑\uFFFD")]
+    [InlineData("iso-8859-1'de'ü🔑%FC", "ü🔑ü")]
+    public void What_is_encoded_by_RFC_8187_is_decoded_and_the_rest_stays_as_it_is(string encoded, string name) =>
+        Assert.Equal(name, HeaderParameters.Parse($"form-data; name*={encoded}").Named("name"));
+
+    [Theory]
     [InlineData("a preamble\r\n", "an epilogue\r\n--b\r\n")]
     [InlineData("\r\n", "")]
     [InlineData("--bc\r\nnot this boundary\r\n", "--b\r\n")]

@@ -130,6 +130,8 @@ public sealed class TransferTests : IAsyncLifetime
     [InlineData("\\303\\274\\xc3\\xbc\\u\t", "üüu|")]
     [InlineData("\\b\\f\\n\\r\\v\\q", "\b\f\n\r\vq")]
     [InlineData("\\💡x💡\\\\\t\\ü\\é\\xe2\\x82\\xac", "💡x💡\\|üé€")]
+    // A backslash before a character of one, two, three and four bytes.
+    [InlineData("\\a\\ü\\€\\🔑\\\\🔑\\t🔑\\xF0\\237\\x94\\221", "aü€🔑\\🔑\t🔑🔑")]
     public void Escapes_of_a_copied_row_are_what_PostgreSQL_says_they_are(string line, string expected) =>
         Assert.Equal(expected, string.Join('|', CopyText.Split(line, out _)!.Select(value => value ?? "NULL")));
 

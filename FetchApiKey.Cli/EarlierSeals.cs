@@ -11,8 +11,6 @@ namespace FetchApiKey.Cli;
 /// </summary>
 internal sealed class EarlierSeals
 {
-    private static readonly string[] Columns = ["PartitionKey", "UserId"];
-
     /// <summary>By realm and user id, the account that was seen first with them.</summary>
     private readonly Dictionary<UInt128, UInt128> _holders = [];
 
@@ -23,7 +21,10 @@ internal sealed class EarlierSeals
     public void Meet(TableEntity row)
     {
         _isAny |= IsSealedEarlier(row);
-        MeetId(row);
+        if (IdOf(row) is { } id)
+        {
+            MeetId(row.PartitionKey, id);
+        }
     }
 
     /// <summary>The same of the accounts that are in the tables already.</summary>
@@ -31,24 +32,24 @@ internal sealed class EarlierSeals
     {
         if (_isAny)
         {
-            await foreach (var row in accounts.QueryAsync<TableEntity>(select: Columns, cancellationToken: cancellation))
+            await foreach (var row in accounts.ReadRowsAsync(filter: null, perPage: null, ["UserId"], cancellation))
             {
-                MeetId(row);
+                if (row.NumberIfAny("UserId", 0, Account.MaxUserId) is { } userId)
+                {
+                    MeetId(row.Partition, IdOf(row.Partition, userId));
+                }
             }
         }
     }
 
     public bool IsAmbiguous(TableEntity row) => IsSealedEarlier(row) && IdOf(row) is { } id && _doubled.Contains(id);
 
-    private void MeetId(TableEntity row)
+    private void MeetId(string partition, UInt128 id)
     {
-        if (IdOf(row) is { } id)
+        var account = BackupFile.FingerprintOf(partition);
+        if (!_holders.TryAdd(id, account) && _holders[id] != account)
         {
-            var account = BackupFile.FingerprintOf(row.PartitionKey);
-            if (!_holders.TryAdd(id, account) && _holders[id] != account)
-            {
-                _doubled.Add(id);
-            }
+            _doubled.Add(id);
         }
     }
 
@@ -56,7 +57,8 @@ internal sealed class EarlierSeals
         row.TryGetValue("ApiKey", out var key) && key is string seal && !ApiKeyCipher.IsBoundToRow(seal);
 
     private static UInt128? IdOf(TableEntity row) =>
-        row.TryGetValue("UserId", out var id) && id is int userId
-            ? BackupFile.FingerprintOf(FormattableString.Invariant($"{row.PartitionKey.Split('.')[0]}.{userId}"))
-            : null;
+        row.TryGetValue("UserId", out var id) && id is int userId ? IdOf(row.PartitionKey, userId) : null;
+
+    private static UInt128 IdOf(string partition, int userId) =>
+        BackupFile.FingerprintOf(FormattableString.Invariant($"{partition.Split('.')[0]}.{userId}"));
 }
